@@ -1,0 +1,391 @@
+"""What a provider offers, as data: operations, fields, bounds, conditions, capabilities and prices.
+
+One declaration drives the form, the validation, the payload, the table of fields and the price. `Operation.clean` is
+the only rule engine: forms and services call the same one. Every bound carries its source: page and day.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import httpx
+
+from generations.providers.exchange import Account, Order, Progress, Submission, Task
+
+Value = str | int | float | bool | None
+Values = Mapping[str, Value]
+Meaning = Literal["", "model", "prompt", "negative", "count", "shape", "resolution"]
+
+
+class Invalid(Exception):
+    """A value is refused; the text is a sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a fact was read, and on which day (ISO date)."""
+
+    page: str
+    checked: str
+
+
+# Conditions -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One thing that must hold of the field `name`: it is one of `options`, or it is filled or empty."""
+
+    name: str
+    options: tuple[Value, ...] = ()
+    filled: bool = True
+
+    def holds(self, values: Values) -> bool:
+        """Whether the values satisfy it."""
+        value = values.get(self.name)
+        return value in self.options if self.options else (value not in (None, "")) == self.filled
+
+
+@dataclass(frozen=True)
+class When:
+    """A condition on other fields: any of `ways` holds, and in a way every clause."""
+
+    ways: tuple[tuple[Clause, ...], ...]
+
+    def holds(self, values: Values) -> bool:
+        """Whether the values satisfy it."""
+        return any(all(clause.holds(values) for clause in way) for way in self.ways)
+
+    def __and__(self, other: "When") -> "When":
+        return When(tuple(mine + theirs for mine in self.ways for theirs in other.ways))
+
+    def __or__(self, other: "When") -> "When":
+        return When(self.ways + other.ways)
+
+
+ALWAYS = When(((),))
+NEVER = When(())
+
+
+def equals(name: str, *options: Value) -> When:
+    """The field has one of the values."""
+    return When(((Clause(name, options),),))
+
+
+def filled(name: str) -> When:
+    """The field has a value."""
+    return When(((Clause(name),),))
+
+
+def empty(name: str) -> When:
+    """The field has no value."""
+    return When(((Clause(name, filled=False),),))
+
+
+# Capabilities and prices ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """What one model can do within an operation.
+
+    `options` narrows a choice by its field's name; `lacks` names the fields that the model does not take;
+    `usual_seconds` is how long a request usually takes; `retired` says where its end was announced.
+    """
+
+    model_name: str
+    source: Source
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lacks: frozenset[str] = frozenset()
+    usual_seconds: int | None = None
+    retired: Source | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """What one picture costs where `when` holds: in the provider's own `unit`, and in US dollars."""
+
+    per_picture: Decimal
+    unit: str
+    usd: Decimal
+    source: Source
+    when: When = ALWAYS
+
+
+# Fields ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One value that an operation takes, under the provider's own parameter name.
+
+    It is asked while `when` holds and must be filled while `required` holds. `meaning` is what the value is across
+    providers; `advanced` ones are folded away on the page.
+    """
+
+    name: str
+    label: str
+    source: Source
+    help: str = ""
+    default: Value = None
+    required: When = NEVER
+    when: When = ALWAYS
+    meaning: Meaning = ""
+    advanced: bool = False
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        """The value that `raw` (form text or a Python value) stands for; raises Invalid. `options` as narrowed."""
+        raise NotImplementedError
+
+    def deliberate(self, raw: object) -> bool:
+        """Whether a person must have meant this value. Choices and numbers carry one by themselves."""
+        return False
+
+    @property
+    def bounds(self) -> str:
+        """The limits in words, for the table of fields."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Field):
+    """Text of at most `max_length` characters."""
+
+    max_length: int
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        text = str(raw).replace("\r\n", "\n").strip()
+        if "\x00" in text:
+            raise Invalid("Remove the invisible null character from this text.")
+        if len(text) > self.max_length:
+            raise Invalid(f"Shorten this to {self.max_length:,} characters; it has {len(text):,}.")
+        return text
+
+    def deliberate(self, raw: object) -> bool:
+        return bool(str(raw).strip())
+
+    @property
+    def bounds(self) -> str:
+        return f"≤ {self.max_length} characters"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Field):
+    """One of `options`, which a model's capability may narrow."""
+
+    options: tuple[str, ...]
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        if str(raw) not in options:
+            raise Invalid(f"Choose {_one_of(options)}.")
+        return str(raw)
+
+    @property
+    def bounds(self) -> str:
+        return " ".join(self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integer(Field):
+    """A whole number from `at_least` to `at_most`."""
+
+    at_least: int
+    at_most: int
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        text = str(raw).strip()
+        if not (text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 10):
+            raise Invalid(self._sentence)
+        if not self.at_least <= int(text) <= self.at_most:
+            raise Invalid(self._sentence)
+        return int(text)
+
+    @property
+    def _sentence(self) -> str:
+        return f"Enter a whole number from {self.at_least} to {self.at_most}."
+
+    @property
+    def bounds(self) -> str:
+        return f"{self.at_least}–{self.at_most}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch(Field):
+    """Yes or no."""
+
+    default: Value = False
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        return str(raw).strip().lower() in ("true", "on", "1", "yes")
+
+    @property
+    def bounds(self) -> str:
+        return "yes or no"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ours(Field):
+    """A value that klingweb sets by itself: declared and in the table, never asked."""
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        raise Invalid("This value is set by klingweb.")
+
+    @property
+    def bounds(self) -> str:
+        return "set by klingweb"
+
+
+# Operations -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A field that applies to the values so far, with the options that remain."""
+
+    field: Field
+    options: tuple[str, ...]
+    required: bool
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What became of a person's input: values by field name, and sentences by field name."""
+
+    values: dict[str, Value]
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One thing a provider can do. `fields` stand in the order of the form; a condition looks only at earlier ones."""
+
+    slug: str
+    label: str
+    path: str
+    source: Source
+    fields: tuple[Field, ...]
+    capabilities: tuple[Capability, ...]
+    prices: tuple[Price, ...] = ()
+
+    def capability(self, values: Values) -> Capability | None:
+        """What the chosen model can do; None where no known model is chosen."""
+        chosen = values.get(self.named("model"))
+        return next((each for each in self.capabilities if each.model_name == chosen), None)
+
+    def named(self, meaning: Meaning) -> str:
+        """The provider's name for the field of this meaning; empty where it has none."""
+        return next((each.name for each in self.fields if each.meaning == meaning), "")
+
+    def meant(self, values: Values, meaning: Meaning) -> Value:
+        """The value of the field of this meaning."""
+        return values.get(self.named(meaning))
+
+    def asked(self, values: Values) -> tuple[Asked, ...]:
+        """The fields that apply to these values, in order."""
+        return tuple(self._ask(each, values) for each in self.fields if self._applies(each, values))
+
+    def clean(self, raw: Mapping[str, object]) -> Cleaned:
+        """Check what a person entered. Absent fields take their default; errors are sentences by field name."""
+        cleaned = Cleaned({}, {})
+        for each in self.fields:
+            if isinstance(each, Ours):
+                continue
+            try:
+                self._clean(each, raw, cleaned.values)
+            except Invalid as verdict:
+                cleaned.errors[each.name] = str(verdict)
+        return cleaned
+
+    def price(self, values: Values) -> Price | None:
+        """What one picture costs with these values; None where it is not known."""
+        return next((each for each in self.prices if each.when.holds(values)), None)
+
+    def _clean(self, each: Field, raw: Mapping[str, object], values: dict[str, Value]) -> None:
+        given = raw.get(each.name)
+        if not self._applies(each, values):
+            if given is not None and each.deliberate(given):
+                raise Invalid(f"{each.label} cannot be used with these settings. Empty it, or change them.")
+            return
+        asked = self._ask(each, values)
+        if given is None:
+            given = self._default(each, asked.options)
+        blank = given is None or (isinstance(given, str) and not given.strip())
+        if blank and asked.required:
+            raise Invalid(f"Fill in: {each.label.lower()}.")
+        value = None if blank else each.read(given, asked.options)
+        if value is not None:
+            values[each.name] = value
+
+    def _default(self, each: Field, options: tuple[str, ...]) -> Value:
+        narrowed = isinstance(each, Choice) and each.default is not None and each.default not in options
+        return options[0] if narrowed and options else each.default
+
+    def _applies(self, each: Field, values: Values) -> bool:
+        capability = self.capability(values)
+        return each.when.holds(values) and not (capability and each.name in capability.lacks)
+
+    def _ask(self, each: Field, values: Values) -> Asked:
+        return Asked(each, self._options(each, values), each.required.holds(values))
+
+    def _options(self, each: Field, values: Values) -> tuple[str, ...]:
+        if not isinstance(each, Choice):
+            return ()
+        if each.meaning == "model":
+            return tuple(one.model_name for one in self.capabilities)
+        capability = self.capability(values)
+        allowed = capability.options.get(each.name, each.options) if capability else each.options
+        return tuple(option for option in each.options if option in allowed)
+
+
+# Providers ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretField:
+    """One secret value of a credential."""
+
+    name: str
+    label: str
+    help: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deadlines:
+    """How long each kind of call may take in seconds, and how long the provider keeps results."""
+
+    create: float
+    query: float
+    download: float
+    retention: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """One remote service: its declaration, and the pure functions that write its requests and read its answers.
+
+    `build_*` return the request to send, `parse_*` read an answer and raise a ProviderError where it is a refusal.
+    None of them sends anything; the moment is an argument.
+    """
+
+    slug: str
+    label: str
+    base_urls: tuple[str, ...]
+    credential_fields: tuple[SecretField, ...]
+    operations: tuple[Operation, ...]
+    slot_unit: Literal["pictures", "requests"]
+    default_slots: int
+    deadlines: Deadlines
+    build_create: Callable[[Operation, Order, Account, datetime], httpx.Request]
+    parse_create: Callable[[httpx.Response], Submission]
+    build_query: Callable[[Operation, Task, Account, datetime], httpx.Request]
+    parse_query: Callable[[httpx.Response], Progress]
+
+    def operation(self, slug: str) -> Operation | None:
+        """The operation of this slug."""
+        return next((each for each in self.operations if each.slug == slug), None)
+
+
+def _one_of(options: tuple[str, ...]) -> str:
+    return options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"

@@ -1,0 +1,24 @@
+"""Fixtures that every test may ask for."""
+
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+pytest_plugins = ["tests.cast"]
+
+
+@pytest.fixture(autouse=True)
+def _quick_and_apart(settings: Settings, tmp_path: Path) -> None:
+    """Each test has files of its own, unhashed static files and a sandbox in a hurry."""
+    settings.DATA_DIR = tmp_path / "data"
+    settings.STORAGES = {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "data" / "media"},
+        },
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.SANDBOX_FILE = tmp_path / "sandbox.sqlite3"
+    settings.SANDBOX_PACE = 0.05
