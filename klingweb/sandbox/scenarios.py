@@ -1,0 +1,24 @@
+"""Scenarios: words in square brackets, anywhere in a prompt, that choose how a request goes."""
+
+MODERATED = "[moderated]"
+FAILED = "[failed]"
+SLOW = "[slow]"
+BUSY = "[busy]"
+NO_CREDIT = "[no-credit]"
+BROKEN_JSON = "[broken-json]"
+HTML_502 = "[html-502]"
+GONE = "[gone]"
+LOST_ANSWER = "[lost-answer]"
+
+SCENARIOS: dict[str, str] = {
+    MODERATED: "The request is refused by content moderation.",
+    FAILED: "The request is accepted; later its task fails with a reason and costs nothing.",
+    SLOW: "The task takes a minute instead of a few seconds.",
+    BUSY: "The first two attempts are refused because too much is running; the third is accepted.",
+    NO_CREDIT: "The request is refused because the account has nothing left to pay with.",
+    BROKEN_JSON: "The first query that would report success is cut off in the middle; the next one is whole.",
+    HTML_502: "The first query is answered with an HTML error page and HTTP 502; the next one is right.",
+    GONE: "The task succeeds, but its pictures cannot be downloaded.",
+    LOST_ANSWER: "The task is made, then the line goes dead before the answer arrives.",
+}
+"""Each scenario's word and what it does, in one sentence."""
