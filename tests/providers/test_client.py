@@ -66,7 +66,9 @@ def test_an_answer_comes_back_whole(server: Server, sender: Client) -> None:
 
 
 def test_a_status_outside_the_standard_survives(server: Server, sender: Client) -> None:
-    reply = sender.send(call(server(b"HTTP/1.1 596 Broken\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))).result(10)
+    reply = sender.send(call(server(b"HTTP/1.1 596 Broken\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))).result(
+        10
+    )
     assert isinstance(reply, httpx.Response)
     assert reply.status_code == 596
 
@@ -82,11 +84,10 @@ def test_a_name_without_an_address_was_not_sent(sender: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"garbage\r\n\r\n"]
+    "answer",
+    [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"garbage\r\n\r\n"],
 )
-def test_a_line_that_drops_after_sending_leaves_the_fate_unknown(
-    server: Server, sender: Client, answer: bytes
-) -> None:
+def test_a_line_that_drops_after_sending_leaves_the_fate_unknown(server: Server, sender: Client, answer: bytes) -> None:
     assert isinstance(sender.send(call(server(answer))).result(10), FateUnknown)
 
 
@@ -127,9 +128,7 @@ def test_a_paid_call_uses_a_fresh_connection_each_time(server: Server, sender: C
         ("ftp://127.0.0.1:2121/", HostPolicy(trusted=frozenset({"127.0.0.1:2121"})), "neither http nor https"),
     ],
 )
-def test_an_address_outside_the_policy_is_never_called(
-    sender: Client, url: str, policy: HostPolicy, why: str
-) -> None:
+def test_an_address_outside_the_policy_is_never_called(sender: Client, url: str, policy: HostPolicy, why: str) -> None:
     reply = sender.send(Call(httpx.Request("POST", url), 5, policy, lane="1")).result(10)
     assert isinstance(reply, NotSent)
     assert why in reply.reason
@@ -206,7 +205,11 @@ def test_a_redirect_to_a_private_address_is_refused(server: Server, sender: Clie
 
 @pytest.mark.parametrize(("status", "gone"), [(b"404 Not Found", True), (b"410 Gone", True), (b"403 No", False)])
 def test_a_missing_file_is_told_from_one_that_cannot_be_had_now(
-    server: Server, sender: Client, tmp_path: Path, status: bytes, gone: bool  # noqa: FBT001
+    server: Server,
+    sender: Client,
+    tmp_path: Path,
+    status: bytes,
+    gone: bool,  # noqa: FBT001
 ) -> None:
     answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     fetched = sender.fetch(call(server(answer), method="GET"), tmp_path / "a").result(10)

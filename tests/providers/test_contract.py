@@ -108,7 +108,18 @@ def test_every_kept_answer_is_either_understood_or_raises_a_provider_error(name:
 
 
 def drifted() -> list[bytes]:
-    return [b"", b"null", b"[]", b"0", b'"text"', b"{}", b'{"code":0}', b'{"code":null,"data":{}}', b"\xff\xfe", b"<html>"]
+    return [
+        b"",
+        b"null",
+        b"[]",
+        b"0",
+        b'"text"',
+        b"{}",
+        b'{"code":0}',
+        b'{"code":null,"data":{}}',
+        b"\xff\xfe",
+        b"<html>",
+    ]
 
 
 @each_operation

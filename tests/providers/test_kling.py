@@ -62,7 +62,8 @@ def test_an_accepted_task_keeps_its_18_digits_as_text(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", ["submitted-without-id", "submitted-without-data", "html-502", "broken-json", "list-instead", "refused-5000"]
+    "case",
+    ["submitted-without-id", "submitted-without-data", "html-502", "broken-json", "list-instead", "refused-5000"],
 )
 def test_an_answer_that_names_no_task_leaves_its_fate_unknown(case: str) -> None:
     with pytest.raises(errors.Unavailable) as caught:
@@ -110,7 +111,9 @@ def test_account_troubles_pause_and_wait_while_capacity_only_waits() -> None:
     assert not errors.Refused.waits
 
 
-@pytest.mark.parametrize(("header", "seconds"), [({"retry-after": "7"}, 7.0), ({"retry-after": "soon"}, None), ({}, None)])
+@pytest.mark.parametrize(
+    ("header", "seconds"), [({"retry-after": "7"}, 7.0), ({"retry-after": "soon"}, None), ({}, None)]
+)
 def test_retry_after_is_read_where_it_is_a_number(header: dict[str, str], seconds: float | None) -> None:
     with pytest.raises(errors.Busy) as caught:
         PROVIDER.parse_create(answer("kling/text-to-image__refused-1303", header))

@@ -40,7 +40,9 @@ DRAW = Operation(
         Capability(model_name="big", source=PAGE),
         Capability(model_name="small", options={"size": ("1k",)}, lacks=frozenset({"mark"}), source=PAGE),
     ),
-    prices=(Price(per_picture=Decimal(8), unit="unit", usd=Decimal("0.028"), when=equals("model", "big"), source=PAGE),),
+    prices=(
+        Price(per_picture=Decimal(8), unit="unit", usd=Decimal("0.028"), when=equals("model", "big"), source=PAGE),
+    ),
 )
 
 
