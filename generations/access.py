@@ -1,0 +1,31 @@
+"""The only road to a team's objects. What a person may not see does not exist for them: 404."""
+
+import uuid
+
+from django.db.models import QuerySet
+from django.http import Http404
+
+from generations.models import Generation, Image
+from klingweb.accounts.access import team_ids
+from klingweb.accounts.models import User
+
+
+def visible_to(person: User) -> QuerySet[Generation]:
+    """The generations that a person may see: all that the person's teams have made."""
+    return Generation.objects.filter(team__in=team_ids(person))
+
+
+def generation(person: User, pk: uuid.UUID) -> Generation:
+    """One generation that the person may see, with what its page shows. Raises Http404."""
+    found = visible_to(person).filter(pk=pk).select_related("person", "credential", "team").first()
+    if not found:
+        raise Http404
+    return found
+
+
+def image(person: User, pk: uuid.UUID) -> Image:
+    """One kept image that the person may see. Raises Http404."""
+    found = Image.objects.filter(pk=pk, state=Image.State.KEPT, generation__in=visible_to(person))
+    if not (kept := found.select_related("generation").first()):
+        raise Http404
+    return kept

@@ -1,0 +1,133 @@
+"""Credentials: where their requests go, as whom, and when they rest."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import httpx
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from generations.models import Credential
+from generations.providers.client import HostPolicy, host_port
+from generations.providers.exchange import Account
+from generations.providers.registry import PROVIDERS
+from generations.providers.spec import Provider
+from klingweb.accounts.models import Team
+from klingweb.secrets import Secrets
+
+SANDBOX = "sandbox:"  # a base URL that is resolved at call time, so that the demo works on any port
+
+
+class BadCredential(Exception):
+    """The credential cannot be used as entered. The text is a sentence that says what to do."""
+
+
+def ensure(
+    *, team: Team, provider: str, name: str, secrets: Mapping[str, str], base_url: str = "", slots: int | None = None
+) -> tuple[Credential, bool]:
+    """Make the team's credential of this name or bring it up to date; returns it and whether it is new.
+
+    Raises BadCredential for an unknown provider, a missing or unknown secret, an address that may not be called, or
+    a number of slots below one.
+    """
+    declared = PROVIDERS.get(provider)
+    if not declared:
+        raise BadCredential(f"There is no provider {provider}. Choose one of: {', '.join(PROVIDERS)}.")
+    check_secrets(declared, secrets)
+    base_url = check_base_url(declared, base_url or declared.base_urls[0])
+    if slots is not None and slots < 1:
+        raise BadCredential("A credential needs at least one slot.")
+    return Credential.objects.update_or_create(
+        team=team,
+        provider=provider,
+        name=name,
+        defaults={
+            "base_url": base_url,
+            "secrets": Secrets(dict(secrets)),
+            "last_four": _last_four(declared, secrets),
+            "slots": slots or declared.default_slots,
+            "paused_at": None,
+            "paused_reason": "",
+        },
+    )
+
+
+def check_secrets(provider: Provider, secrets: Mapping[str, str]) -> None:
+    """Refuse what is missing, empty or unknown. Raises BadCredential."""
+    known = [each.name for each in provider.credential_fields]
+    if unknown := sorted(set(secrets) - set(known)):
+        raise BadCredential(f"{provider.label} has no secret {', '.join(unknown)}. It takes: {', '.join(known)}.")
+    if missing := [name for name in known if not str(secrets.get(name) or "").strip()]:
+        raise BadCredential(f"{provider.label} needs {', '.join(missing)}.")
+
+
+def check_base_url(provider: Provider, base_url: str) -> str:
+    """The address without its last slash. Raises BadCredential where it may not be called."""
+    address = base_url.strip().rstrip("/")
+    if address == SANDBOX:
+        return address
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        raise BadCredential("The base URL is not an address.") from None
+    if url.userinfo or url.query or url.fragment:
+        raise BadCredential("The base URL may hold a host, a port and a path, nothing else.")
+    if address not in provider.base_urls and host_port(url) not in settings.TRUSTED_PROVIDER_HOSTS:
+        raise BadCredential(
+            f"{provider.label} is not at that address. Use {' or '.join(provider.base_urls)}, or list the address in "
+            "KLINGWEB_TRUSTED_PROVIDER_HOSTS as host:port.",
+        )
+    return address
+
+
+def account(credential: Credential) -> Account:
+    """As whom and where requests with this credential are made. Raises Undecryptable where no key opens it."""
+    return Account(_address(credential), credential.secrets)
+
+
+def api_policy(credential: Credential) -> HostPolicy:
+    """Where requests with this credential may go: its own address alone."""
+    pair = host_port(httpx.URL(_address(credential)))
+    return HostPolicy(hosts=frozenset({pair}), trusted=_trusted(credential))
+
+
+def result_policy(credential: Credential) -> HostPolicy:
+    """Where its pictures may be fetched: any public https host; a trusted one only if its API is trusted as well."""
+    pair = host_port(httpx.URL(_address(credential)))
+    trusted = _trusted(credential)
+    return HostPolicy(hosts=None, trusted=trusted if pair in trusted else frozenset())
+
+
+def working(team: Team) -> QuerySet[Credential]:
+    """The team's credentials that may be chosen. Sandbox ones only while the sandbox is on."""
+    found = Credential.objects.filter(team=team, provider__in=PROVIDERS)
+    return found if settings.SANDBOX != "off" else found.exclude(base_url=SANDBOX)
+
+
+def pause(credential: Credential, reason: str, now: datetime | None = None) -> None:
+    """Stop sending with this credential. Its queued work waits; the first reason stays."""
+    moment = now or timezone.now()
+    Credential.objects.filter(pk=credential.pk, paused_at=None).update(paused_at=moment, paused_reason=reason[:300])
+
+
+def resume(credential: Credential) -> None:
+    """Send with this credential again."""
+    Credential.objects.filter(pk=credential.pk).update(paused_at=None, paused_reason="")
+
+
+def _last_four(provider: Provider, secrets: Mapping[str, str]) -> str:
+    first = secrets[provider.credential_fields[0].name]
+    return first[-4:] if len(first) > 8 else ""
+
+
+def _address(credential: Credential) -> str:
+    if credential.base_url == SANDBOX:
+        return f"{settings.SANDBOX_ADDRESS}/{credential.provider}"
+    return credential.base_url
+
+
+def _trusted(credential: Credential) -> frozenset[str]:
+    if credential.base_url == SANDBOX:
+        return frozenset({host_port(httpx.URL(settings.SANDBOX_ADDRESS))})
+    return frozenset(settings.TRUSTED_PROVIDER_HOSTS)

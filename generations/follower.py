@@ -1,0 +1,189 @@
+"""The loop that submits and follows: one thread owns the database, the client's thread owns the network.
+
+It knows no provider. A turn lasts `settings.FOLLOWER_TURN` seconds under a lease; then it hands on and lingers only for
+its open paid calls. Whatever happens to it, the rows tell the next turn what to do.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import queue as queues
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from generations import credentials, dispatch, queue
+from generations.models import Credential, Generation, Lease, Status
+from generations.providers import client
+from generations.providers.exchange import Reply
+from generations.services import following, submission
+from klingweb.secrets import Undecryptable
+
+log = logging.getLogger(__name__)
+
+TICK = 0.2  # seconds; how late an accepted request may be noticed
+OPEN_CALLS = client.CONNECTIONS  # per credential and kind, so that a slow provider delays nobody else
+BATCH = 200  # polls begun in one step
+SORE = timedelta(seconds=60)  # how long a row that raised an error is left alone
+
+
+def take_lease(token: str) -> bool:
+    """Take or keep the follower's lease for `settings.FOLLOWER_LEASE` seconds; False while another holds it."""
+    now = timezone.now()
+    until = now + timedelta(seconds=settings.FOLLOWER_LEASE)
+    Lease.objects.get_or_create(name=queue.FOLLOWER, defaults={"expires_at": now})
+    mine = Lease.objects.filter(name=queue.FOLLOWER, token=token).update(expires_at=until)
+    free = Lease.objects.filter(name=queue.FOLLOWER, expires_at__lte=now)
+    return bool(mine or free.update(token=token, expires_at=until))
+
+
+def release_lease(token: str) -> None:
+    """Give the lease back before it ends."""
+    Lease.objects.filter(name=queue.FOLLOWER, token=token).update(token="", expires_at=timezone.now(), nudged_at=None)
+
+
+def asked_to_stop() -> bool:
+    """Whether the supervisor is stopping, so that a turn should not use up its time."""
+    named = os.environ.get("KLINGWEB_STOP_FILE")
+    return bool(named) and Path(named or "").exists()
+
+
+@dataclass(frozen=True)
+class Open:
+    """A call that is on its way, for which generation and with which credential."""
+
+    generation: uuid.UUID
+    credential: int
+    call: client.Call
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came back for an open call."""
+
+    open: Open
+    reply: Reply
+
+
+class Turn:
+    """One turn of the loop."""
+
+    def __init__(self, budget: float | None = None) -> None:
+        self.token = str(uuid.uuid4())
+        self.ends = time.monotonic() + (settings.FOLLOWER_TURN if budget is None else budget)
+        self.inbox: queues.SimpleQueue[Answered] = queues.SimpleQueue()
+        self.asked: set[uuid.UUID] = set()  # generations with an open poll
+        self.open: Counter[tuple[int, bool]] = Counter()  # open calls by credential and whether they are paid
+        self.renewed = -math.inf
+
+    def run(self, *, until: Callable[[], bool] = asked_to_stop) -> None:
+        """Follow until the time is up, the lease is lost or `until` says so; then hand on and wait for paid calls."""
+        while time.monotonic() < self.ends and not until():
+            try:
+                if not self._keep_lease():
+                    break
+                self._step()
+            except DatabaseError as error:
+                log.warning("The database does not answer (%s): trying again.", type(error).__name__)
+                close_old_connections()
+            self._receive()
+        with contextlib.suppress(DatabaseError):
+            release_lease(self.token)
+            if not until():
+                queue.nudge_follower()
+        while any(count for (_, paid), count in self.open.items() if paid):
+            self._receive()
+
+    def _keep_lease(self) -> bool:
+        if time.monotonic() - self.renewed > settings.FOLLOWER_LEASE / 4:
+            if not take_lease(self.token):
+                return False
+            self.renewed = time.monotonic()
+        return True
+
+    def _step(self) -> None:
+        submission.give_up_silent(self.token)
+        self._submit()
+        self._poll()
+
+    def _submit(self) -> None:
+        now = timezone.now()
+        due = Generation.objects.filter(status=Status.QUEUED, due_at__lte=now)
+        for credential in Credential.objects.filter(paused_at=None, pk__in=due.values("credential")):
+            while self.open[credential.pk, True] < OPEN_CALLS and (chosen := dispatch.next_for(credential, now)):
+                with self._tending(chosen):
+                    if call := submission.begin(chosen, self.token):
+                        self._send(Open(chosen.pk, credential.pk, call))
+
+    def _poll(self) -> None:
+        now = timezone.now()
+        due = Generation.objects.filter(status=Status.RUNNING, due_at__lte=now).exclude(pk__in=self.asked)
+        for generation in due.select_related("credential").order_by("due_at")[:BATCH]:
+            if self.open[generation.credential_id, False] < OPEN_CALLS:
+                postpone(generation, following.pause(generation, now))
+                with self._tending(generation):
+                    self._send(Open(generation.pk, generation.credential_id, following.begin(generation)))
+
+    @contextlib.contextmanager
+    def _tending(self, generation: Generation) -> Iterator[None]:
+        """One row that cannot be handled must not hold up the others."""
+        try:
+            yield
+        except DatabaseError:
+            raise
+        except Undecryptable as error:
+            credentials.pause(generation.credential, f"{error} An admin has to enter the secrets again.")
+            postpone(generation, SORE)
+        except Exception:
+            log.exception("%s could not be handled and is left alone for a while", generation.pk)
+            postpone(generation, SORE)
+
+    def _send(self, opened: Open) -> None:
+        self.open[opened.credential, opened.call.paid] += 1
+        if not opened.call.paid:
+            self.asked.add(opened.generation)
+        future = client.shared().send(opened.call)
+        future.add_done_callback(lambda done: self.inbox.put(Answered(opened, done.result())))
+
+    def _receive(self) -> None:
+        """Apply every reply that is here, waiting one tick for the first."""
+        with contextlib.suppress(queues.Empty):
+            self._apply(self.inbox.get(timeout=TICK))
+            while True:
+                self._apply(self.inbox.get_nowait())
+
+    def _apply(self, answered: Answered) -> None:
+        opened = answered.open
+        try:
+            self._finish(opened, answered.reply)
+        except DatabaseError as error:
+            log.warning("%s: the answer could not be written yet (%s)", opened.generation, type(error).__name__)
+            close_old_connections()
+            if opened.call.paid:  # what was paid for is not dropped
+                threading.Timer(TICK, self.inbox.put, [answered]).start()
+                return
+        except Exception:
+            log.exception("%s: the answer could not be handled", opened.generation)
+        self.open[opened.credential, opened.call.paid] -= 1
+        self.asked.discard(opened.generation)
+
+    def _finish(self, opened: Open, reply: Reply) -> None:
+        if opened.call.paid:
+            submission.finish(opened.generation, self.token, reply)
+        else:
+            following.finish(opened.generation, reply)
+
+
+def postpone(generation: Generation, pause: timedelta) -> None:
+    """Leave the row alone for a while. Moving `due_at` is also the lease of one poll."""
+    Generation.objects.filter(pk=generation.pk, status=generation.status).update(due_at=timezone.now() + pause)

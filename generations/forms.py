@@ -1,0 +1,163 @@
+"""The form on Create, made from what a team is offered. It knows no provider's name.
+
+Which fields there are follows from the choices so far. A value whose field is hidden by a choice is kept beside the
+form and comes back with its field.
+"""
+
+import secrets as random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from generations import pricing
+from generations.catalogue import Offer
+from generations.models import Credential
+from generations.providers.spec import Asked, Cleaned, Ours, Value
+
+KEPT = "kept."  # prefix of the controls that carry hidden values
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control on the page. `kind` names the template that draws it; `options` are value and label."""
+
+    name: str
+    kind: str
+    label: str
+    value: Value
+    help: str = ""
+    error: str = ""
+    required: bool = False
+    advanced: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+    declared: Any = None
+
+    @property
+    def id(self) -> str:
+        return f"id-{self.name}"
+
+
+@dataclass
+class CreateForm:
+    """What a person chose and typed, beside what is offered. `data` is form text by control name."""
+
+    offers: tuple[Offer, ...]
+    data: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        chosen = self.data.get("provider")
+        self.offer = next((each for each in self.offers if each.provider.slug == chosen), self.offers[0])
+        self.operation = self.offer.operation(self.data.get("operation", ""))
+        self.credential = self._credential()
+        self.raw = self._raw()
+        self.cleaned: Cleaned = self.operation.clean(self.raw)
+        self.key = self.data.get("key") or random.token_urlsafe(16)
+
+    @property
+    def foreign(self) -> dict[str, str]:
+        """Sentences for choices that are not offered; the page shows what was taken instead."""
+        chosen = {
+            "provider": self.offer.provider.slug,
+            "operation": self.operation.slug,
+            "credential": self.credential.pk,
+        }
+        wrong = [name for name, taken in chosen.items() if self.data.get(name, str(taken)) != str(taken)]
+        return {
+            name: f"This {name} is not offered to your team any more. Check the choice and send again."
+            for name in wrong
+        }
+
+    @property
+    def controls(self) -> list[Control]:
+        """The fields that apply, in order, and those whose error has to be seen."""
+        shown = {each.field.name: each for each in self.operation.asked(self.cleaned.values)}
+        for each in self.operation.fields:
+            if each.name in self.errors and each.name not in shown:
+                shown[each.name] = Asked(each, (), required=False)
+        return [self._control(each) for each in shown.values() if not isinstance(each.field, Ours)]
+
+    @property
+    def prompt(self) -> Control | None:
+        """The control that stands first and largest."""
+        return next((each for each in self.controls if each.kind == "prompt"), None)
+
+    @property
+    def choosers(self) -> list[Control]:
+        """Who makes it: provider, operation and credential, each only where there is a choice, and the model."""
+        made = [
+            self._chooser("provider", "Provider", self.offer.provider.slug, _providers(self.offers)),
+            self._chooser("operation", "Operation", self.operation.slug, _operations(self.offer)),
+            self._chooser("credential", "Key", str(self.credential.pk), _credentials(self.offer)),
+        ]
+        return [each for each in made if len(each.options) > 1 or each.error]
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Values whose field is hidden now, under the names that carry them."""
+        shown = {each.name for each in self.controls} | {"provider", "operation", "credential", "key", "refresh"}
+        typed = {name.removeprefix(KEPT): value for name, value in self.data.items()}
+        known = {each.name for offer in self.offers for one in offer.operations for each in one.fields}
+        return {KEPT + name: value for name, value in typed.items() if name in known - shown and value}
+
+    @property
+    def estimate(self) -> str:
+        """What it is going to cost, in words."""
+        return pricing.in_words(pricing.estimate_usd(self.operation, self.cleaned.values))
+
+    @property
+    def count(self) -> int:
+        """How many pictures the button promises."""
+        count = self.operation.meant(self.cleaned.values, "count")
+        return count if isinstance(count, int) else 1
+
+    @property
+    def usual_seconds(self) -> int | None:
+        """How long the chosen model usually takes."""
+        capability = self.operation.capability(self.cleaned.values)
+        return capability.usual_seconds if capability else None
+
+    def _raw(self) -> dict[str, str]:
+        names = [each.name for each in self.operation.fields if not isinstance(each, Ours)]
+        found = {name: self.data.get(name, self.data.get(KEPT + name)) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _credential(self) -> Credential:
+        """The chosen one, else one that sends, else any: what is paused waits, and the page says so."""
+        chosen = self.data.get("credential")
+        mine = self.offer.credentials
+        awake = next((each for each in mine if not each.paused_at), mine[0])
+        return next((each for each in mine if str(each.pk) == chosen), awake)
+
+    def _chooser(self, name: str, label: str, value: str, options: tuple[tuple[str, str], ...]) -> Control:
+        return Control(name, "chooser", label, value, error=self.errors.get(name, ""), options=options)
+
+    def _control(self, asked: Asked) -> Control:
+        declared = asked.field
+        value = self.cleaned.values.get(declared.name)
+        if declared.name in self.cleaned.errors or declared.name not in self.cleaned.values:
+            value = self.raw.get(declared.name, "" if declared.name in self.raw else declared.default)
+        return Control(
+            name=declared.name,
+            kind=declared.meaning or type(declared).__name__.lower(),
+            label=declared.label,
+            value="" if value is None else value,
+            help=declared.help,
+            error=self.errors.get(declared.name, ""),
+            required=asked.required,
+            advanced=declared.advanced,
+            options=tuple((option, option) for option in asked.options),
+            declared=declared,
+        )
+
+
+def _providers(offers: tuple[Offer, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((each.provider.slug, each.provider.label) for each in offers)
+
+
+def _operations(offer: Offer) -> tuple[tuple[str, str], ...]:
+    return tuple((each.slug, each.label) for each in offer.operations)
+
+
+def _credentials(offer: Offer) -> tuple[tuple[str, str], ...]:
+    return tuple((str(each.pk), f"{each}{', paused' if each.paused_at else ''}") for each in offer.credentials)

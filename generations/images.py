@@ -1,0 +1,106 @@
+"""Pictures on disk: checked before they are believed, stored under a name of their own, with two thumbnails."""
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from PIL import Image as Pillow
+from PIL import ImageOps
+
+from generations.models import Image
+
+FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+THUMBNAILS = (320, 1280)  # widths in pixels
+QUALITY = 80
+
+
+class NotAPicture(Exception):
+    """The file is no picture that we keep. The text is a sentence."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a file really is: its media type, and its size in pixels."""
+
+    media_type: str
+    width: int
+    height: int
+
+
+class Settled(File[bytes]):
+    """A finished local file. Storage on the same disk moves it into place in one step, so it is whole or absent."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.name)
+
+
+def incoming(image: Image) -> Path:
+    """Where the picture is written while it arrives. A later attempt writes over an earlier one."""
+    folder = settings.DATA_DIR / "incoming"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(folder / f"{image.pk}.part")
+
+
+def verify(path: Path) -> Verified:
+    """Decode the whole file. Raises NotAPicture for anything but one still PNG, JPEG or WebP."""
+    try:
+        with Pillow.open(path, formats=tuple(FORMATS)) as picture:
+            if getattr(picture, "n_frames", 1) != 1:
+                raise NotAPicture("The file is an animation.")
+            picture.load()
+            return Verified(FORMATS[str(picture.format)], *picture.size)
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
+        raise NotAPicture(f"The file is not a whole picture ({type(error).__name__}).") from error
+
+
+def store(image: Image, path: Path, verified: Verified) -> str:
+    """Move a verified file to where it stays, and make its thumbnails. Returns its name in storage."""
+    for width, content in _thumbnails(path):
+        _save(thumbnail_name(image, width), ContentFile(content))
+    name = f"originals/{image.pk}.{EXTENSIONS[verified.media_type]}"
+    with path.open("rb") as file:
+        return _save(name, Settled(file, name=str(path)))
+
+
+def thumbnail_name(image: Image, width: int) -> str:
+    """The name in storage of the thumbnail of this width."""
+    return f"thumbnails/{image.pk}-{width}.webp"
+
+
+def open_original(image: Image) -> IO[bytes]:
+    """The picture itself. Raises FileNotFoundError."""
+    return default_storage.open(image.file)
+
+
+def open_thumbnail(image: Image, width: int) -> IO[bytes]:
+    """A thumbnail. Raises FileNotFoundError."""
+    return default_storage.open(thumbnail_name(image, width))
+
+
+def exists(image: Image) -> bool:
+    """Whether the picture's file is there."""
+    return default_storage.exists(image.file)
+
+
+def _thumbnails(path: Path) -> list[tuple[int, bytes]]:
+    with Pillow.open(path, formats=tuple(FORMATS)) as picture:
+        upright = ImageOps.exif_transpose(picture).convert("RGBA" if picture.has_transparency_data else "RGB")
+    return [(width, _webp(upright, width)) for width in THUMBNAILS]
+
+
+def _webp(picture: Pillow.Image, width: int) -> bytes:
+    copy = picture.copy()
+    copy.thumbnail((width, width * 4), Pillow.Resampling.LANCZOS)
+    content = BytesIO()
+    copy.save(content, "WEBP", quality=QUALITY, method=4)
+    return content.getvalue()
+
+
+def _save(name: str, content: File[bytes]) -> str:
+    default_storage.delete(name)  # whatever a broken attempt left there belongs to no row
+    return default_storage.save(name, content)

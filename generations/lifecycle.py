@@ -1,0 +1,64 @@
+"""The state machine, and the only place that writes a status.
+
+queued ──► submitting ──► running ──► collecting ──► succeeded
+│           │  └───────────┼──────────►┘ │
+│           ├► queued      ├► failed     └► failed
+│           ├► failed      └► canceled
+├► canceled └► unconfirmed ──► running | collecting | failed | queued
+└► failed
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from generations.models import Event, Generation, Status
+
+ALLOWED: dict[str, frozenset[str]] = {
+    Status.QUEUED: frozenset({Status.SUBMITTING, Status.CANCELED, Status.FAILED}),
+    Status.SUBMITTING: frozenset(
+        {Status.RUNNING, Status.COLLECTING, Status.QUEUED, Status.FAILED, Status.UNCONFIRMED},
+    ),
+    Status.UNCONFIRMED: frozenset({Status.RUNNING, Status.COLLECTING, Status.FAILED, Status.QUEUED}),
+    Status.RUNNING: frozenset({Status.COLLECTING, Status.FAILED, Status.CANCELED}),
+    Status.COLLECTING: frozenset({Status.SUCCEEDED, Status.FAILED}),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELED: frozenset(),
+}
+TERMINAL = frozenset(status for status, onward in ALLOWED.items() if not onward)
+UNFINISHED = frozenset({Status.QUEUED, Status.SUBMITTING, Status.RUNNING, Status.COLLECTING})
+
+
+class NotAllowed(Exception):
+    """The state machine has no such move. It is a mistake in the program, never in the data."""
+
+
+def advance(generation: Generation, to: Status, *, reason: str = "", answer: str = "", **fields: Any) -> bool:
+    """Move a generation from the status that the object in hand has, and leave an event.
+
+    `fields` are written in the same statement. Returns False where somebody else was first: then nothing was written
+    and the object is as it was. Raises NotAllowed for a move that the machine does not have.
+    """
+    before = Status(generation.status)
+    if to not in ALLOWED[before]:
+        raise NotAllowed(f"{before} → {to}")
+    now = timezone.now()
+    fields |= {"status": to, "changed": now}
+    if to in TERMINAL:
+        fields["finished_at"] = now
+    with transaction.atomic():
+        if not Generation.objects.filter(pk=generation.pk, status=before).update(**fields):
+            return False
+        Event.objects.create(generation=generation, at=now, before=before, after=to, reason=reason[:300], answer=answer)
+    for name, value in fields.items():
+        setattr(generation, name, value)
+    return True
+
+
+def begin(generation: Generation, reason: str) -> None:
+    """Write a new generation with its first event. Raises IntegrityError where the same form was sent before."""
+    with transaction.atomic():
+        generation.save(force_insert=True)
+        Event.objects.create(generation=generation, at=generation.created, after=generation.status, reason=reason)

@@ -1,0 +1,94 @@
+"""One request of a person, and the record of what became of it."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from generations.models.credential import Credential
+from klingweb.accounts.models import Team
+
+
+class Status(models.TextChoices):
+    """Where a generation is. Only `generations.lifecycle` moves it."""
+
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    UNCONFIRMED = "unconfirmed"
+    RUNNING = "running"
+    COLLECTING = "collecting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class Generation(models.Model):
+    """One request of a person.
+
+    Its id is also our name for it at the provider (external id). `due_at` is when its next step may be taken: the POST
+    while queued, the next poll while running. `changed` is written with every change that a page should show.
+    `token` names the follower's turn that sent it. `values` are as cleaned, under the provider's own names.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="generations")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="generations"
+    )
+    credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="generations")
+    key = models.CharField(max_length=100, editable=False)
+
+    provider = models.SlugField(max_length=32)
+    operation = models.SlugField(max_length=32)
+    model_name = models.CharField(max_length=64, blank=True)
+    prompt = models.TextField(blank=True)
+    shape = models.CharField(max_length=8, blank=True)
+    asked = models.PositiveSmallIntegerField()
+    values = models.JSONField()
+
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    changed = models.DateTimeField(default=timezone.now, editable=False)
+    due_at = models.DateTimeField(default=timezone.now, editable=False)
+    submitted_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    token = models.CharField(max_length=36, blank=True, editable=False)
+    provider_task_id = models.CharField(max_length=200, blank=True)
+
+    problem = models.CharField(max_length=300, blank=True)
+    problem_code = models.CharField(max_length=60, blank=True)
+    problem_details = models.CharField(max_length=400, blank=True)
+    estimate_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True)
+    cost = models.DecimalField(max_digits=12, decimal_places=4, null=True)
+    cost_unit = models.CharField(max_length=16, blank=True)
+
+    class Meta:
+        ordering = ["-created", "-id"]
+        constraints = [models.UniqueConstraint(fields=["person", "key"], name="one_generation_per_form")]
+        indexes = [
+            models.Index(fields=["status", "due_at"], name="generation_due"),
+            models.Index(fields=["team", "-created", "-id"], name="generation_history"),
+            models.Index(fields=["team", "changed"], name="generation_changed"),
+            models.Index(fields=["credential", "status"], name="generation_slots"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.status}"
+
+
+class Event(models.Model):
+    """One transition of a generation. `answer` keeps what the provider said, redacted and capped."""
+
+    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    before = models.CharField(max_length=16, choices=Status.choices, blank=True)
+    after = models.CharField(max_length=16, choices=Status.choices)
+    reason = models.CharField(max_length=300, blank=True)
+    answer = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.before} → {self.after}"

@@ -1,0 +1,63 @@
+"""Reads: what pages and the supervisor show. Each takes what a person may see and adds no right of its own."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q, QuerySet
+
+from generations.lifecycle import UNFINISHED
+from generations.models import Generation, Image, Lease, Status
+from generations.queue import FOLLOWER
+
+PAGE = 30
+OVERLAP = timedelta(seconds=2)  # commits may become visible in another order than their moments
+NEEDS_PERSON = (Status.UNCONFIRMED,)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many are running and how many wait for a decision."""
+
+    running: int
+    waiting: int
+
+
+def with_images(generations: QuerySet[Generation]) -> QuerySet[Generation]:
+    """With all that a card shows, in one further query."""
+    return generations.select_related("person", "credential").prefetch_related("images")
+
+
+def page_of(generations: QuerySet[Generation], after: Generation | None = None) -> list[Generation]:
+    """One page, newest first, beginning behind `after`. One more than PAGE tells that there is another."""
+    if after:
+        older = generations.filter(created__lte=after.created)
+        generations = older.exclude(created=after.created, id__gte=after.id)
+    return list(with_images(generations.order_by("-created", "-id"))[: PAGE + 1])
+
+
+def changed_since(generations: QuerySet[Generation], since: datetime) -> list[Generation]:
+    """What has changed since then, and a little before: showing one twice does no harm."""
+    return list(with_images(generations.filter(changed__gt=since - OVERLAP).order_by("created"))[:100])
+
+
+def counts(generations: QuerySet[Generation]) -> Counts:
+    """How many of these are on their way, and how many wait for a person."""
+    found = generations.filter(status__in=[*UNFINISHED, *NEEDS_PERSON]).aggregate(
+        running=Count("pk", filter=Q(status__in=UNFINISHED)), waiting=Count("pk", filter=Q(status__in=NEEDS_PERSON))
+    )
+    return Counts(found["running"], found["waiting"])
+
+
+def open_submissions() -> int:
+    """How many paid requests are on their way at this moment."""
+    return Generation.objects.filter(status=Status.SUBMITTING).count()
+
+
+def followed(now: datetime) -> bool:
+    """Whether somebody follows the generations."""
+    return Lease.objects.filter(name=FOLLOWER, expires_at__gt=now).exists()
+
+
+def kept(generation: Generation) -> list[Image]:
+    """The pictures that are here, in order."""
+    return [each for each in generation.images.all() if each.state == Image.State.KEPT]

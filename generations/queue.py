@@ -1,0 +1,50 @@
+"""The only door to the queue. A message is a hint: the row that it names is the truth."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.utils import timezone
+from django_q.models import Schedule
+from django_q.tasks import async_task
+
+from generations.models import Lease
+
+DEFAULT = "klingweb"
+FAST = "fast"
+FOLLOWER = "follower"
+NUDGE_EVERY = timedelta(seconds=3)
+
+
+def enqueue(task: str, *args: object, cluster: str = DEFAULT) -> None:
+    """Ask a cluster to run the task of this dotted name."""
+    async_task(task, *args, cluster=cluster)
+
+
+def enqueue_collects(images: Iterable[object]) -> None:
+    """Ask for each of these images to be brought home."""
+    for pk in images:
+        enqueue("generations.tasks.collect", str(pk))
+
+
+def nudge_follower() -> None:
+    """Ask for the follower's next turn if nobody follows. Cheap enough for every page: one read while somebody does."""
+    now = timezone.now()
+    lease = Lease.objects.filter(name=FOLLOWER).first()
+    if lease is None:
+        lease, _ = Lease.objects.get_or_create(name=FOLLOWER, defaults={"expires_at": now})
+    if lease.expires_at > now or (lease.nudged_at and lease.nudged_at > now - NUDGE_EVERY):
+        return
+    if Lease.objects.filter(name=FOLLOWER, nudged_at=lease.nudged_at).update(nudged_at=now):
+        enqueue("generations.tasks.follow", cluster=FAST)
+
+
+def ensure_schedules() -> None:
+    """Each minute: a sweep, and a sign of life from each cluster. Calling it again changes nothing."""
+    _every_minute("sweep", DEFAULT)
+    for cluster in (DEFAULT, FAST):
+        _every_minute("beat", cluster, repr(cluster))
+
+
+def _every_minute(task: str, cluster: str, args: str = "") -> None:
+    values = {"func": f"generations.tasks.{task}", "args": args, "schedule_type": Schedule.MINUTES, "minutes": 1}
+    Schedule.objects.update_or_create(name=f"{task} {cluster}", cluster=cluster, defaults=values)

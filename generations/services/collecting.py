@@ -1,0 +1,104 @@
+"""Bringing the pictures home, each by itself: one that cannot be fetched does not lose its siblings."""
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+
+import httpx
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from generations import credentials, images
+from generations.lifecycle import advance
+from generations.models import Generation, Image, Status
+from generations.providers import client
+from generations.providers.registry import find
+from generations.services.common import fail, lane
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=170)  # one attempt to bring a picture home, with time for a slow one
+GONE_AFTER = 3  # attempts that found nothing at the address, before it is believed
+
+
+def collect(pk: uuid.UUID) -> None:
+    """Bring one picture home: fetch, check, hash, store. Each attempt holds a lease; only one at a time."""
+    now = timezone.now()
+    due = Image.objects.filter(pk=pk, state=Image.State.PENDING, due_at__lte=now)
+    if not due.update(due_at=now + LEASE, attempts=F("attempts") + 1):
+        return
+    image = Image.objects.select_related("generation__credential").get(pk=pk)
+    fetched = client.shared().fetch(_result_call(image), images.incoming(image)).result()
+    if isinstance(fetched, client.NotFetched):
+        _postpone(image, fetched.reason, gone=fetched.gone)
+        return
+    try:
+        verified = images.verify(fetched.path)
+    except images.NotAPicture as error:
+        _postpone(image, str(error), gone=False)
+        return
+    name = images.store(image, fetched.path, verified)
+    _keep(image, name, fetched, verified)
+
+
+def due_images(now: datetime) -> list[uuid.UUID]:
+    """Pictures that may be fetched now."""
+    due = Image.objects.filter(state=Image.State.PENDING, due_at__lte=now).order_by("due_at")
+    return list(due.values_list("pk", flat=True)[:200])
+
+
+def settle(generation: Generation) -> None:
+    """End a collecting generation when nothing is pending any more."""
+    states = list(generation.images.values_list("state", flat=True))
+    kept = states.count(Image.State.KEPT)
+    if generation.status != Status.COLLECTING or Image.State.PENDING in states:
+        return
+    if kept:
+        advance(generation, Status.SUCCEEDED, reason=f"{kept} of {generation.asked} pictures kept")
+    else:
+        fail(generation, "The pictures were made, but none could be brought home before the provider removed them.")
+
+
+def _result_call(image: Image) -> client.Call:
+    generation = image.generation
+    deadline = find(generation.provider, generation.operation)[0].deadlines.download
+    request = httpx.Request("GET", image.source_url, headers={"Accept": "image/*"})
+    policy = credentials.result_policy(generation.credential)
+    return client.Call(request, deadline, policy, lane=f"{lane(generation)}/pictures")
+
+
+def _keep(image: Image, name: str, fetched: client.Fetched, verified: images.Verified) -> None:
+    with transaction.atomic():
+        Image.objects.filter(pk=image.pk, state=Image.State.PENDING).update(
+            state=Image.State.KEPT,
+            file=name,
+            media_type=verified.media_type,
+            sha256=fetched.sha256,
+            size=fetched.size,
+            width=verified.width,
+            height=verified.height,
+            problem="",
+        )
+        _touch(image)
+    settle(image.generation)
+
+
+def _postpone(image: Image, reason: str, *, gone: bool) -> None:
+    """Try again later, slower each time, until the provider's retention ends or it says so often enough."""
+    generation, now = image.generation, timezone.now()
+    retention = find(generation.provider, generation.operation)[0].deadlines.retention
+    expired = generation.created + retention < now
+    lost = expired or (gone and image.attempts >= GONE_AFTER)
+    pause = timedelta(seconds=min(5 * 2**image.attempts, 3600))
+    with transaction.atomic():
+        Image.objects.filter(pk=image.pk, state=Image.State.PENDING).update(
+            state=Image.State.LOST if lost else Image.State.PENDING, due_at=now + pause, problem=reason[:300]
+        )
+        _touch(image)
+    log.warning("%s: picture %s was not brought home: %s", generation.pk, image.number, reason)
+    settle(generation)
+
+
+def _touch(image: Image) -> None:
+    Generation.objects.filter(pk=image.generation_id).update(changed=timezone.now())

@@ -1,0 +1,107 @@
+"""The one paid call of a generation. `submitting` holds exactly it, and nothing sends it a second time by itself."""
+
+import logging
+import uuid
+from datetime import timedelta
+
+import httpx
+from django.utils import timezone
+
+from generations import credentials
+from generations.lifecycle import advance
+from generations.models import Generation, Status
+from generations.providers import client, errors
+from generations.providers.exchange import FateUnknown, NotSent, Order, Reply
+from generations.providers.registry import find
+from generations.services.common import fail, kept_answer, lane, load, poll_pause
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = timedelta(seconds=10)  # for what could not be sent
+GRACE = timedelta(seconds=15)  # after a POST's deadline, before anybody else judges it
+
+
+def begin(generation: Generation, token: str) -> client.Call | None:
+    """Claim a queued generation and give its paid call. None where somebody else was first.
+
+    `submitting` is committed before the call exists for anybody who could send it.
+    """
+    now = timezone.now()
+    provider, operation = find(generation.provider, generation.operation)
+    order = Order(generation.values, str(generation.pk))
+    call = client.Call(
+        provider.build_create(operation, order, credentials.account(generation.credential), now),
+        provider.deadlines.create,
+        credentials.api_policy(generation.credential),
+        lane=lane(generation),
+        paid=True,
+    )
+    reason = f"Sent to {provider.label} with {generation.credential}"
+    claimed = advance(generation, Status.SUBMITTING, reason=reason, token=token, submitted_at=now)
+    return call if claimed else None
+
+
+def finish(pk: uuid.UUID, token: str, reply: Reply) -> None:
+    """Note what became of the paid call that the turn of this token sent. A late answer still counts."""
+    generation = load(pk)
+    if not generation or generation.token != token or generation.status not in (Status.SUBMITTING, Status.UNCONFIRMED):
+        return
+    if isinstance(reply, NotSent):
+        _requeue(generation, f"It could not be sent: {reply.reason}", RETRY_AFTER)
+    elif isinstance(reply, FateUnknown):
+        _unconfirm(generation, reply.reason)
+    else:
+        _read_submission(generation, reply)
+
+
+def give_up_silent(token: str) -> int:
+    """Generations whose sender is gone: after the POST's deadline nobody knows their fate. Returns how many."""
+    now, found = timezone.now(), 0
+    for generation in Generation.objects.filter(status=Status.SUBMITTING).exclude(token=token):
+        deadline = timedelta(seconds=find(generation.provider, generation.operation)[0].deadlines.create)
+        if generation.submitted_at and generation.submitted_at + deadline + GRACE < now:
+            found += _unconfirm(generation, "The program was stopped while the request was on its way.")
+    return found
+
+
+def _read_submission(generation: Generation, response: httpx.Response) -> None:
+    provider, _ = find(generation.provider, generation.operation)
+    answer = kept_answer(generation, response)
+    try:
+        submission = provider.parse_create(response)
+    except errors.ProviderError as error:
+        _refuse(generation, error, answer)
+        return
+    advance(
+        generation,
+        Status.RUNNING,
+        reason=f"{provider.label} is making the pictures",
+        answer=answer,
+        provider_task_id=submission.task_id,
+        due_at=timezone.now() + poll_pause(timedelta(0)),
+    )
+
+
+def _refuse(generation: Generation, error: errors.ProviderError, answer: str) -> None:
+    if error.pauses_credential:
+        credentials.pause(generation.credential, error.sentence)
+    if not error.fate_known:
+        _unconfirm(generation, f"{error.sentence} {error.code}".strip(), answer)
+    elif error.waits:
+        _requeue(generation, error.sentence, timedelta(seconds=error.retry_after or RETRY_AFTER.seconds), answer)
+    else:
+        fail(generation, error.sentence, code=error.code, details=error.details, answer=answer)
+    log.warning("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)
+
+
+def _requeue(generation: Generation, reason: str, pause: timedelta, answer: str = "") -> None:
+    advance(generation, Status.QUEUED, reason=reason, answer=answer, due_at=timezone.now() + pause, token="")
+
+
+def _unconfirm(generation: Generation, reason: str, answer: str = "") -> bool:
+    if generation.status == Status.UNCONFIRMED:
+        return False
+    problem = "Nobody knows whether this request arrived, so it is not sent again by itself."
+    return advance(
+        generation, Status.UNCONFIRMED, reason=reason, answer=answer, problem=problem, problem_details=reason[:400]
+    )

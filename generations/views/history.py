@@ -1,0 +1,37 @@
+"""History: everything the team has made, newest first."""
+
+import uuid
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from generations import access, queries
+from generations.models import Generation
+from klingweb.accounts.access import SignedIn, membership, team_required
+
+
+@require_safe
+@never_cache
+@team_required
+def history(request: SignedIn) -> HttpResponse:
+    """One page of generations; `?before=<id>` goes on behind that one, and HTMX gets only the page's rows."""
+    shown = access.visible_to(request.user).filter(team=membership(request).team)
+    found = queries.page_of(shown, after=_last_seen(request))
+    context = {
+        "generations": found[: queries.PAGE],
+        "more": len(found) > queries.PAGE,
+        "counts": queries.counts(shown),
+        "now": timezone.now(),
+        "page": "history",
+    }
+    return render(request, "generations/_sets.html" if request.htmx else "generations/history.html", context)
+
+
+def _last_seen(request: SignedIn) -> Generation | None:
+    try:
+        return access.visible_to(request.user).filter(pk=uuid.UUID(request.GET["before"])).first()
+    except (KeyError, ValueError):
+        return None

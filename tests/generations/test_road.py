@@ -1,0 +1,182 @@
+"""The whole road over real HTTP: form values → database → follower → sandbox → picture on disk."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import httpx
+import pytest
+import time_machine
+from django.core.files.storage import default_storage
+from django.utils import timezone
+from PIL import Image as Pillow
+
+from generations import credentials, follower
+from generations.models import Credential, Generation, Image, Status
+from generations.services import collecting, submission
+from tests.generations.conftest import Ask, Follow
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def posts(sandbox: str, generation: Generation) -> int:
+    told = httpx.get(f"{sandbox}/requests", params={"external_task_id": str(generation.pk)}).json()
+    return sum(each["method"] == "POST" for each in told["requests"])
+
+
+def reasons(generation: Generation) -> list[str]:
+    return [each.after for each in generation.events.all()]
+
+
+def test_a_prompt_becomes_pictures_of_the_asked_shape(ask: Ask, follow: Follow, sandbox: str) -> None:
+    generation = follow(ask("A vase on a plinth", n=2, aspect_ratio="3:4", resolution="1k"))
+    assert generation.status == Status.SUCCEEDED
+    assert reasons(generation) == ["queued", "submitting", "running", "collecting", "succeeded"]
+    assert posts(sandbox, generation) == 1
+    first, second = generation.images.all()
+    assert first.sha256 != second.sha256
+    for image in (first, second):
+        with default_storage.open(image.file) as file, Pillow.open(file) as picture:
+            assert picture.size == (image.width, image.height)
+            assert picture.width / picture.height == pytest.approx(3 / 4, rel=0.02)
+        assert image.media_type == "image/png"
+        assert default_storage.size(image.file) == image.size
+        assert default_storage.exists(f"thumbnails/{image.pk}-320.webp")
+        assert default_storage.exists(f"thumbnails/{image.pk}-1280.webp")
+    assert (generation.cost, generation.cost_unit) == (16, "unit")
+    assert generation.estimate_usd == Decimal("0.056")
+    assert generation.finished_at
+
+
+def test_a_moderated_prompt_fails_with_a_sentence_and_klings_words(ask: Ask, follow: Follow) -> None:
+    generation = follow(ask("[moderated] a vase"))
+    assert generation.status == Status.FAILED
+    assert "content rules" in generation.problem
+    assert generation.problem_code == "1301"
+    assert generation.problem_details
+
+
+def test_a_failed_task_fails_with_klings_reason(ask: Ask, follow: Follow) -> None:
+    generation = follow(ask("[failed] a vase"))
+    assert generation.status == Status.FAILED
+    assert generation.problem_details == "Failure to pass the risk control system"
+    assert generation.cost is None
+
+
+def test_a_busy_provider_is_asked_again_and_the_request_keeps_its_name(
+    ask: Ask, follow: Follow, sandbox: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "RETRY_AFTER", timedelta(seconds=0.05))
+    generation = follow(ask("[busy] a vase"))
+    assert generation.status == Status.SUCCEEDED
+    assert reasons(generation).count("submitting") == 3
+    assert posts(sandbox, generation) == 3
+
+
+def test_an_account_without_credit_pauses_the_credential_and_the_work_waits(
+    ask: Ask, credential: Credential, sandbox: str
+) -> None:
+    generation = ask("[no-credit] a vase")
+    follower.Turn(30).run(until=lambda: Credential.objects.filter(pk=credential.pk, paused_at__isnull=False).exists())
+    generation.refresh_from_db()
+    credential.refresh_from_db()
+    assert generation.status == Status.QUEUED
+    assert "resource pack" in credential.paused_reason
+    follower.Turn(0.3).run()
+    assert posts(sandbox, generation) == 1
+
+
+def test_a_wrong_key_pauses_the_credential(ask: Ask, credential: Credential, sandbox: str) -> None:
+    credential.secrets = {"api_key": "some-other-key-entirely"}
+    credential.save()
+    generation = ask()
+    follower.Turn(30).run(until=lambda: bool(Credential.objects.get(pk=credential.pk).paused_at))
+    generation.refresh_from_db()
+    assert generation.status == Status.QUEUED
+    credentials.resume(credential)
+    assert Credential.objects.get(pk=credential.pk).paused_reason == ""
+
+
+@pytest.mark.parametrize("scenario", ["[broken-json]", "[html-502]"])
+def test_a_failed_look_up_means_not_yet(ask: Ask, follow: Follow, scenario: str) -> None:
+    assert follow(ask(f"{scenario} a vase")).status == Status.SUCCEEDED
+
+
+def test_a_lost_answer_is_unconfirmed_and_never_sent_again(ask: Ask, follow: Follow, sandbox: str) -> None:
+    generation = follow(ask("[lost-answer] a vase"))
+    assert generation.status == Status.UNCONFIRMED
+    assert "not sent again" in generation.problem
+    follower.Turn(0.3).run()
+    assert posts(sandbox, generation) == 1
+
+
+def test_pictures_that_are_gone_fail_the_generation_after_a_few_looks(
+    ask: Ask, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = follow(ask("[gone] a vase", n=2), to=frozenset({Status.COLLECTING}))
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        while not Image.objects.filter(state=Image.State.LOST).count() == 2:
+            clock.shift(timedelta(hours=1))
+            for pk in collecting.due_images(timezone.now()):
+                collecting.collect(pk)
+    generation.refresh_from_db()
+    assert generation.status == Status.FAILED
+    assert "could be brought home" in generation.problem
+    assert Image.objects.first().attempts == collecting.GONE_AFTER  # type: ignore[union-attr]
+
+
+def test_one_picture_that_is_lost_does_not_lose_its_sibling(ask: Ask, follow: Follow) -> None:
+    generation = follow(ask("A vase", n=2), to=frozenset({Status.COLLECTING}))
+    lost = generation.images.last()
+    assert lost
+    Image.objects.filter(pk=lost.pk).update(state=Image.State.LOST)
+    generation = follow(generation)
+    assert generation.status == Status.SUCCEEDED
+    assert generation.events.last().reason == "1 of 2 pictures kept"  # type: ignore[union-attr]
+
+
+def test_what_is_no_picture_is_not_kept_and_tried_again_until_retention_ends(
+    ask: Ask, follow: Follow, sandbox: str
+) -> None:
+    generation = follow(ask("A vase"), to=frozenset({Status.COLLECTING}))
+    Image.objects.update(source_url=f"{sandbox}/requests")
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        collecting.collect(Image.objects.get().pk)
+        image = Image.objects.get()
+        assert image.state == Image.State.PENDING
+        assert "not a whole picture" in image.problem
+        clock.shift(timedelta(days=31))
+        collecting.collect(image.pk)
+    generation.refresh_from_db()
+    assert generation.status == Status.FAILED
+
+
+def test_a_picture_is_fetched_by_one_at_a_time(ask: Ask, follow: Follow) -> None:
+    follow(ask("A vase"), to=frozenset({Status.COLLECTING}))
+    image = Image.objects.get()
+    collecting.collect(image.pk)
+    collecting.collect(image.pk)
+    image.refresh_from_db()
+    assert image.attempts == 1
+
+
+def test_requests_wait_for_slots_and_pictures_are_what_is_counted(
+    ask: Ask, follow: Follow, credential: Credential, sandbox: str
+) -> None:
+    Credential.objects.update(slots=4)
+    first, second = ask("[slow] one", n=3), ask("two", n=2)
+    follow(first, to=frozenset({Status.RUNNING}))
+    second.refresh_from_db()
+    assert second.status == Status.QUEUED
+    Generation.objects.filter(pk=first.pk).delete()
+    assert follow(second).status == Status.SUCCEEDED
+
+
+def test_a_provider_that_cannot_be_reached_has_not_been_sent_anything(
+    ask: Ask, credential: Credential, sandbox: str
+) -> None:
+    Credential.objects.update(base_url="http://127.0.0.1:1")
+    generation = ask()
+    follower.Turn(30).run(until=lambda: generation.events.count() >= 3)
+    generation.refresh_from_db()
+    assert generation.status == Status.QUEUED
+    assert "could not be sent" in generation.events.last().reason  # type: ignore[union-attr]
