@@ -12,7 +12,8 @@ from typing import Any
 from generations import pricing
 from generations.catalogue import Offer
 from generations.models import Credential
-from generations.providers.spec import Asked, Cleaned, Ours, Value
+from generations.providers.fields import Ours, Value
+from generations.providers.spec import Asked, Cleaned
 
 KEPT = "kept."  # prefix of the controls that carry hidden values
 

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from generations.providers.spec import Operation, Values
+from generations.providers.fields import Values
+from generations.providers.spec import Operation
 
 
 def estimate_usd(operation: Operation, values: Values) -> Decimal | None:

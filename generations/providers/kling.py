@@ -13,23 +13,9 @@ import httpx
 
 from generations.providers import errors
 from generations.providers.exchange import Account, Order, Progress, Submission, Task
+from generations.providers.fields import ALWAYS, Choice, Integer, Ours, Source, Switch, Text, equals
 from generations.providers.kling_family import progress_of, read_envelope, read_task
-from generations.providers.spec import (
-    ALWAYS,
-    Capability,
-    Choice,
-    Deadlines,
-    Integer,
-    Operation,
-    Ours,
-    Price,
-    Provider,
-    SecretField,
-    Source,
-    Switch,
-    Text,
-    equals,
-)
+from generations.providers.spec import Capability, Deadlines, Operation, Price, Provider, SecretField
 
 PAGE = Source("Kling API: Image Generation", "2026-11-20")
 MAP = Source("Kling API: Capability map of 19 May 2026", "2026-11-20")

@@ -10,7 +10,8 @@ from generations import pricing, queue
 from generations.catalogue import Offer
 from generations.lifecycle import advance, begin
 from generations.models import Credential, Generation, Status
-from generations.providers.spec import Operation, Values
+from generations.providers.fields import Values
+from generations.providers.spec import Operation
 from klingweb.accounts.models import Membership
 
 

@@ -19,7 +19,7 @@ from klingweb.secrets import Secrets, SecretsField, Undecryptable, decrypt, encr
 
 pytestmark = pytest.mark.django_db
 
-SECRET = "canary-7f3a-very-secret-key-Q2Zt"  # noqa: S105
+SECRET = "canary-7f3a-very-secret-key-Q2Zt"
 Typed = Callable[[str], None]
 
 
@@ -92,7 +92,9 @@ def test_only_the_last_four_are_shown_and_of_short_ones_nothing(halden: Team) ->
         ({"base_url": "http://host:port"}, "The base URL is not an address."),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_a_sentence(halden: Team, changes: dict[str, object], sentence: str) -> None:
+def test_what_cannot_be_used_is_refused_with_a_sentence(
+    halden: Team, changes: dict[str, object], sentence: str
+) -> None:
     with pytest.raises(BadCredential) as caught:
         made(halden, **changes)
     assert sentence in str(caught.value)

@@ -7,7 +7,7 @@ from generations import dispatch
 from generations.models import Credential, Generation, Status
 from generations.services import submission
 from klingweb.accounts.models import User
-from tests.generations.conftest import Ask
+from tests.road import Ask
 
 pytestmark = pytest.mark.django_db
 

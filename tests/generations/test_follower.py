@@ -14,7 +14,7 @@ from generations.follower import Turn, release_lease, take_lease
 from generations.models import Credential, Event, Generation, Heartbeat, Image, Lease, Status
 from generations.providers.exchange import FateUnknown, NotSent
 from generations.services import asking, following, submission
-from tests.generations.conftest import Ask, Follow
+from tests.road import Ask, Follow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

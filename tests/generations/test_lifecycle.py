@@ -6,7 +6,7 @@ from django.db import IntegrityError
 
 from generations.lifecycle import ALLOWED, TERMINAL, UNFINISHED, NotAllowed, advance, begin
 from generations.models import Event, Generation, Status
-from tests.generations.conftest import Ask
+from tests.road import Ask
 
 EVERY_MOVE = [(before, after) for before in Status for after in Status]
 

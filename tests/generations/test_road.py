@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from generations import credentials, follower
 from generations.models import Credential, Generation, Image, Status
 from generations.services import collecting, submission
-from tests.generations.conftest import Ask, Follow
+from tests.road import Ask, Follow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,7 +114,7 @@ def test_pictures_that_are_gone_fail_the_generation_after_a_few_looks(
 ) -> None:
     generation = follow(ask("[gone] a vase", n=2), to=frozenset({Status.COLLECTING}))
     with time_machine.travel(timezone.now(), tick=False) as clock:
-        while not Image.objects.filter(state=Image.State.LOST).count() == 2:
+        while Image.objects.filter(state=Image.State.LOST).count() != 2:
             clock.shift(timedelta(hours=1))
             for pk in collecting.due_images(timezone.now()):
                 collecting.collect(pk)

@@ -209,7 +209,7 @@ def test_a_missing_file_is_told_from_one_that_cannot_be_had_now(
     sender: Client,
     tmp_path: Path,
     status: bytes,
-    gone: bool,  # noqa: FBT001
+    gone: bool,
 ) -> None:
     answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     fetched = sender.fetch(call(server(answer), method="GET"), tmp_path / "a").result(10)

@@ -147,7 +147,7 @@ def test_whatever_is_not_an_end_is_still_running(case: str) -> None:
 
 
 @pytest.mark.parametrize(("case", "moderated"), [("failed-moderation", True), ("failed-pixels", False)])
-def test_a_failed_task_gives_klings_reason_and_whether_it_was_moderation(case: str, moderated: bool) -> None:  # noqa: FBT001
+def test_a_failed_task_gives_klings_reason_and_whether_it_was_moderation(case: str, moderated: bool) -> None:
     progress = PROVIDER.parse_query(answer(f"kling/text-to-image__{case}"))
     assert progress.state == "failed"
     assert progress.reason

@@ -2,16 +2,13 @@ from decimal import Decimal
 
 import pytest
 
-from generations.providers.spec import (
+from generations.providers.fields import (
     ALWAYS,
     NEVER,
-    Capability,
     Choice,
     Field,
     Integer,
-    Operation,
     Ours,
-    Price,
     Source,
     Switch,
     Text,
@@ -19,6 +16,7 @@ from generations.providers.spec import (
     equals,
     filled,
 )
+from generations.providers.spec import Capability, Operation, Price
 
 PAGE = Source("a page", "2026-11-20")
 MODEL = Choice(

@@ -1,17 +1,19 @@
 """A team that can make pictures, and the road from its form to the sandbox over real HTTP."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from PIL import Image as Pillow
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from generations import credentials, follower
+from generations import credentials, follower, images
 from generations.catalogue import offers
 from generations.lifecycle import TERMINAL
-from generations.models import Credential, Generation, Status
+from generations.models import Credential, Generation, Image, Status
 from generations.services import asking, collecting
 from klingweb.accounts.models import Membership, Team, User
 
@@ -47,10 +49,10 @@ def ask(alice: User, bob: User, credential: Credential) -> Ask:
 
 
 @pytest.fixture
-def sandbox(live_server: LiveServer, settings: Settings) -> Iterator[str]:
+def sandbox(live_server: LiveServer, settings: Settings) -> str:
     """The sandbox over real HTTP; the address of its root."""
     settings.SANDBOX_ADDRESS = f"{live_server.url}/sandbox"
-    yield settings.SANDBOX_ADDRESS
+    return str(settings.SANDBOX_ADDRESS)
 
 
 @pytest.fixture
@@ -72,3 +74,22 @@ def follow(sandbox: str, monkeypatch: pytest.MonkeyPatch) -> Follow:
         return generation
 
     return followed
+
+
+def finish(generation: Generation, count: int = 1, size: tuple[int, int] = (120, 160)) -> list[Image]:
+    """End a generation with pictures that really are on disk, without a provider."""
+    made = [
+        Image(generation=generation, index=index, source_url="https://p1.example.com/a.png") for index in range(count)
+    ]
+    for image in made:
+        path = images.incoming(image)
+        Pillow.new("RGB", size, (40 * image.index % 256, 90, 160)).save(path, "PNG")
+        verified = images.verify(path)
+        image.sha256, image.size = hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size
+        image.file = images.store(image, path, verified)
+        image.state = Image.State.KEPT
+        image.media_type, image.width, image.height = verified.media_type, verified.width, verified.height
+        image.save(force_insert=True)
+    Generation.objects.filter(pk=generation.pk).update(status=Status.SUCCEEDED, finished_at=timezone.now())
+    generation.refresh_from_db()
+    return made

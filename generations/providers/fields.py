@@ -1,0 +1,204 @@
+"""The kinds of value that an operation can ask for, and the conditions under which it asks.
+
+Every field carries its source: the page where its bounds were read, and the day.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Value = str | int | float | bool | None
+Values = Mapping[str, Value]
+Meaning = Literal["", "model", "prompt", "negative", "count", "shape", "resolution"]
+
+
+class Invalid(Exception):
+    """A value is refused; the text is a sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a fact was read, and on which day (ISO date)."""
+
+    page: str
+    checked: str
+
+
+# Conditions -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One thing that must hold of the field `name`: it is one of `options`, or it is filled or empty."""
+
+    name: str
+    options: tuple[Value, ...] = ()
+    filled: bool = True
+
+    def holds(self, values: Values) -> bool:
+        """Whether the values satisfy it."""
+        value = values.get(self.name)
+        return value in self.options if self.options else (value not in (None, "")) == self.filled
+
+
+@dataclass(frozen=True)
+class When:
+    """A condition on other fields: any of `ways` holds, and in a way every clause."""
+
+    ways: tuple[tuple[Clause, ...], ...]
+
+    def holds(self, values: Values) -> bool:
+        """Whether the values satisfy it."""
+        return any(all(clause.holds(values) for clause in way) for way in self.ways)
+
+    def __and__(self, other: "When") -> "When":
+        return When(tuple(mine + theirs for mine in self.ways for theirs in other.ways))
+
+    def __or__(self, other: "When") -> "When":
+        return When(self.ways + other.ways)
+
+
+ALWAYS = When(((),))
+NEVER = When(())
+
+
+def equals(name: str, *options: Value) -> When:
+    """The field has one of the values."""
+    return When(((Clause(name, options),),))
+
+
+def filled(name: str) -> When:
+    """The field has a value."""
+    return When(((Clause(name),),))
+
+
+def empty(name: str) -> When:
+    """The field has no value."""
+    return When(((Clause(name, filled=False),),))
+
+
+# Fields ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One value that an operation takes, under the provider's own parameter name.
+
+    It is asked while `when` holds and must be filled while `required` holds. `meaning` is what the value is across
+    providers; `advanced` ones are folded away on the page.
+    """
+
+    name: str
+    label: str
+    source: Source
+    help: str = ""
+    default: Value = None
+    required: When = NEVER
+    when: When = ALWAYS
+    meaning: Meaning = ""
+    advanced: bool = False
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        """The value that `raw` (form text or a Python value) stands for; raises Invalid. `options` as narrowed."""
+        raise NotImplementedError
+
+    def deliberate(self, raw: object) -> bool:
+        """Whether a person must have meant this value. Choices and numbers carry one by themselves."""
+        return False
+
+    @property
+    def bounds(self) -> str:
+        """The limits in words, for the table of fields."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Field):
+    """Text of at most `max_length` characters."""
+
+    max_length: int
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        text = str(raw).replace("\r\n", "\n").strip()
+        if "\x00" in text:
+            raise Invalid("Remove the invisible null character from this text.")
+        if len(text) > self.max_length:
+            raise Invalid(f"Shorten this to {self.max_length:,} characters; it has {len(text):,}.")
+        return text
+
+    def deliberate(self, raw: object) -> bool:
+        return bool(str(raw).strip())
+
+    @property
+    def bounds(self) -> str:
+        return f"≤ {self.max_length} characters"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Field):
+    """One of `options`, which a model's capability may narrow."""
+
+    options: tuple[str, ...]
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        if str(raw) not in options:
+            raise Invalid(f"Choose {_one_of(options)}.")
+        return str(raw)
+
+    @property
+    def bounds(self) -> str:
+        return " ".join(self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integer(Field):
+    """A whole number from `at_least` to `at_most`."""
+
+    at_least: int
+    at_most: int
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        text = str(raw).strip()
+        if not (text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 10):
+            raise Invalid(self._sentence)
+        if not self.at_least <= int(text) <= self.at_most:
+            raise Invalid(self._sentence)
+        return int(text)
+
+    @property
+    def _sentence(self) -> str:
+        return f"Enter a whole number from {self.at_least} to {self.at_most}."
+
+    @property
+    def bounds(self) -> str:
+        return f"{self.at_least}–{self.at_most}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch(Field):
+    """Yes or no."""
+
+    default: Value = False
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        return str(raw).strip().lower() in ("true", "on", "1", "yes")
+
+    @property
+    def bounds(self) -> str:
+        return "yes or no"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ours(Field):
+    """A value that klingweb sets by itself: declared and in the table, never asked."""
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        raise Invalid("This value is set by klingweb.")
+
+    @property
+    def bounds(self) -> str:
+        return "set by klingweb"
+
+
+def _one_of(options: tuple[str, ...]) -> str:
+    return options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
