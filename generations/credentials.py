@@ -44,7 +44,7 @@ def ensure(
         name=name,
         defaults={
             "base_url": base_url,
-            "secrets": Secrets(dict(secrets)),
+            "secrets": Secrets({name: value.strip() for name, value in secrets.items() if value.strip()}),
             "last_four": _last_four(declared, secrets),
             "slots": slots or declared.default_slots,
             "paused_at": None,
@@ -54,12 +54,15 @@ def ensure(
 
 
 def check_secrets(provider: Provider, secrets: Mapping[str, str]) -> None:
-    """Refuse what is missing, empty or unknown. Raises BadCredential."""
-    known = [each.name for each in provider.credential_fields]
-    if unknown := sorted(set(secrets) - set(known)):
-        raise BadCredential(f"{provider.label} has no secret {', '.join(unknown)}. It takes: {', '.join(known)}.")
-    if missing := [name for name in known if not str(secrets.get(name) or "").strip()]:
-        raise BadCredential(f"{provider.label} needs {', '.join(missing)}.")
+    """Refuse anything but all secrets of one way to sign in. Raises BadCredential."""
+    ways = [[each.name for each in way.fields] for way in provider.credential_ways]
+    choice = " or ".join(" with ".join(names) for names in ways)
+    if unknown := sorted(set(secrets).difference(*ways)):
+        raise BadCredential(f"{provider.label} has no secret {', '.join(unknown)}. It takes {choice}.")
+    given = {name for name, value in secrets.items() if value.strip()}
+    if given not in [set(names) for names in ways]:
+        half = next((set(names) - given for names in ways if given and given < set(names)), None)
+        raise BadCredential(f"{provider.label} needs {' and '.join(sorted(half)) if half else choice}.")
 
 
 def check_base_url(provider: Provider, base_url: str) -> str:
@@ -117,7 +120,8 @@ def resume(credential: Credential) -> None:
 
 
 def _last_four(provider: Provider, secrets: Mapping[str, str]) -> str:
-    first = secrets[provider.credential_fields[0].name]
+    named = (secrets.get(way.fields[0].name, "").strip() for way in provider.credential_ways)
+    first = next(filter(None, named))
     return first[-4:] if len(first) > 8 else ""
 
 

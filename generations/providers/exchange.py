@@ -18,10 +18,14 @@ class Account:
 
 @dataclass(frozen=True)
 class Order:
-    """One request of a person, ready to be sent. `external_id` is our own name for it, a UUID as text."""
+    """One request of a person, ready to be sent. `external_id` is our own name for it, a UUID as text.
+
+    `pictures` holds each reference image by its field's name, in the form that the provider takes: base64 or address.
+    """
 
     values: Mapping[str, str | int | float | bool | None] = field(repr=False)
     external_id: str
+    pictures: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,22 @@ class Cost:
 
     amount: Decimal
     unit: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One task of a provider's list, by its id and by ours."""
+
+    task_id: str
+    external_id: str
+    progress: "Progress"
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """A credential works. `balance` says in words what is left, where the provider tells."""
+
+    balance: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 Every field carries its source: the page where its bounds were read, and the day.
 """
 
+import math
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Value = str | int | float | bool | None
 Values = Mapping[str, Value]
-Meaning = Literal["", "model", "prompt", "negative", "count", "shape", "resolution"]
+Meaning = Literal["", "model", "prompt", "picture", "negative", "count", "shape", "resolution"]
 
 
 class Invalid(Exception):
@@ -80,6 +82,21 @@ def empty(name: str) -> When:
 # Fields ---------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class PictureBounds:
+    """What a provider takes as a reference image: bytes of the file, pixels of the short side, long by short side."""
+
+    # Kling's image generation page, parameter `image`, read on 20 November 2026
+    max_bytes: int = 10 * 2**20
+    min_side: int = 300
+    ratio: float = 2.5
+
+    @property
+    def words(self) -> str:
+        """For the table of fields."""
+        return f"≤ {self.max_bytes // 2**20} MB, ≥ {self.min_side} px, 1:{self.ratio:g} to {self.ratio:g}:1"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """One value that an operation takes, under the provider's own parameter name.
@@ -136,9 +153,10 @@ class Text(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Field):
-    """One of `options`, which a model's capability may narrow."""
+    """One of `options`, which a model's capability may narrow. `words` says them for people; "" stands for none."""
 
     options: tuple[str, ...]
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, raw: object, options: tuple[str, ...]) -> Value:
         if str(raw) not in options:
@@ -172,6 +190,74 @@ class Integer(Field):
     @property
     def bounds(self) -> str:
         return f"{self.at_least}–{self.at_most}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Field):
+    """A number from `at_least` to `at_most`, in steps of `step` on the page. Empty where a person does not set it."""
+
+    at_least: float
+    at_most: float
+    step: float
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        try:
+            number = float(str(raw).strip().replace(",", "."))
+        except ValueError:
+            number = math.nan
+        if not self.at_least <= number <= self.at_most:
+            raise Invalid(f"Enter a number from {self.at_least:g} to {self.at_most:g}.")
+        return number
+
+    def deliberate(self, raw: object) -> bool:
+        return bool(str(raw).strip())
+
+    @property
+    def bounds(self) -> str:
+        return f"{self.at_least:g}–{self.at_most:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture(Field):
+    """A reference image. Its value is the id of an asset; whether that exists is for those who keep assets."""
+
+    limits: PictureBounds = PictureBounds()
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        try:
+            return str(uuid.UUID(str(raw)))
+        except ValueError:
+            raise Invalid("Choose the picture again.") from None
+
+    def deliberate(self, raw: object) -> bool:
+        return bool(str(raw).strip())
+
+    @property
+    def bounds(self) -> str:
+        return f"a picture, {self.limits.words}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elements(Field):
+    """Ids of elements in the provider's library, separated by commas, at most `at_most` of them."""
+
+    at_most: int
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        parts = [part.strip() for part in (raw if isinstance(raw, list) else str(raw).split(","))]
+        ids = [part for part in parts if part]
+        if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in ids):
+            raise Invalid("Enter the numbers of elements, separated by commas.")
+        if len(ids) > self.at_most:
+            raise Invalid(f"Take at most {self.at_most} elements.")
+        return ",".join(ids) or None
+
+    def deliberate(self, raw: object) -> bool:
+        return bool(str(raw).strip(" ,"))
+
+    @property
+    def bounds(self) -> str:
+        return f"≤ {self.at_most} ids"
 
 
 @dataclass(frozen=True, kw_only=True)

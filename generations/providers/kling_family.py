@@ -3,15 +3,18 @@
 Source: the error code page of Kling's own documentation as read on 20 November 2026, and the image generation page.
 """
 
+import base64
+import hmac
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 import httpx
 
 from generations.providers import errors
-from generations.providers.exchange import Cost, Output, Progress
+from generations.providers.exchange import Cost, Listed, Output, Progress
 
 HTTP_OK = 200
 
@@ -56,6 +59,15 @@ STATUSES = {"submitted": "running", "processing": "running", "succeed": "succeed
 MODERATION = re.compile(r"risk|sensitive|securit.*polic|content polic|prohibit|violat|illegal", re.IGNORECASE)
 
 
+def sign(access_key: str, secret_key: str, now: datetime) -> str:
+    """A JWT for the legacy pair of keys: HS256, good for half an hour, and from a little before now."""
+    moment = int(now.timestamp())
+    claims = {"iss": access_key, "exp": moment + 1800, "nbf": moment - 5}
+    text = f"{_base64url({'alg': 'HS256', 'typ': 'JWT'})}.{_base64url(claims)}"
+    signature = hmac.digest(secret_key.encode(), text.encode(), "sha256")
+    return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
 def read_code(value: object) -> int | None:
     """Kling's code as a number; relays and gateways also write it as text or with a point."""
     try:
@@ -91,6 +103,12 @@ def error_of(response: httpx.Response, code: int | None, message: str) -> errors
     return kind(sentence, code=str(told), details=message[:300], retry_after=_retry_after(response))
 
 
+def listed(data: object) -> tuple[Listed, ...]:
+    """The tasks of a list answer; what is no task is passed over."""
+    tasks = [each for each in data if isinstance(each, dict) and each.get("task_id")] if isinstance(data, list) else []
+    return tuple(Listed(str(each["task_id"]), _external_id(each), progress_of(each)) for each in tasks)
+
+
 def read_task(data: object) -> dict[str, object]:
     """The object that describes one task, or Unreadable."""
     if not isinstance(data, dict) or not data.get("task_id"):
@@ -110,12 +128,21 @@ def progress_of(task: Mapping[str, object]) -> Progress:
     return Progress("running")
 
 
+def _base64url(part: Mapping[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
 def _by_status(status: int) -> type[errors.ProviderError]:
     if status in (401, 403):
         return errors.AccountTrouble
     if status == 429:
         return errors.Busy
     return errors.Refused if 400 <= status < 500 else errors.Unavailable
+
+
+def _external_id(task: Mapping[str, object]) -> str:
+    info = task.get("task_info")
+    return str(info.get("external_task_id") or "") if isinstance(info, dict) else ""
 
 
 def _outputs(result: object) -> tuple[Output, ...]:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import httpx
 
-from generations.providers.exchange import Account, Order, Progress, Submission, Task
+from generations.providers.exchange import Account, Checkup, Listed, Order, Progress, Submission, Task
 from generations.providers.fields import ALWAYS, Choice, Field, Invalid, Meaning, Ours, Source, Value, Values, When
 
 # Capabilities and prices ----------------------------------------------------------------------------------------------
@@ -159,6 +159,14 @@ class SecretField:
     help: str = ""
 
 
+@dataclass(frozen=True)
+class CredentialWay:
+    """One way to sign in to a provider: all of its secrets together, and none of another way's."""
+
+    label: str
+    fields: tuple[SecretField, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Deadlines:
     """How long each kind of call may take in seconds, and how long the provider keeps results."""
@@ -174,13 +182,15 @@ class Provider:
     """One remote service: its declaration, and the pure functions that write its requests and read its answers.
 
     `build_*` return the request to send, `parse_*` read an answer and raise a ProviderError where it is a refusal.
-    None of them sends anything; the moment is an argument.
+    None of them sends anything; the moment is an argument. `build_list` asks for the newest tasks at once, where the
+    provider can; `build_checkup` is free and tells whether the credential works. `finds_by_external_id` says that a
+    task can be asked for by our own name for it, so that a lost answer can be found again.
     """
 
     slug: str
     label: str
     base_urls: tuple[str, ...]
-    credential_fields: tuple[SecretField, ...]
+    credential_ways: tuple[CredentialWay, ...]
     operations: tuple[Operation, ...]
     slot_unit: Literal["pictures", "requests"]
     default_slots: int
@@ -189,6 +199,11 @@ class Provider:
     parse_create: Callable[[httpx.Response], Submission]
     build_query: Callable[[Operation, Task, Account, datetime], httpx.Request]
     parse_query: Callable[[httpx.Response], Progress]
+    build_checkup: Callable[[Account, datetime], httpx.Request]
+    parse_checkup: Callable[[httpx.Response], Checkup]
+    build_list: Callable[[Operation, Account, datetime], httpx.Request] | None = None
+    parse_list: Callable[[httpx.Response], tuple[Listed, ...]] | None = None
+    finds_by_external_id: bool = False
 
     def operation(self, slug: str) -> Operation | None:
         """The operation of this slug."""

@@ -81,9 +81,15 @@ def test_only_the_last_four_are_shown_and_of_short_ones_nothing(halden: Team) ->
     ("changes", "sentence"),
     [
         ({"provider": "nobody"}, "There is no provider nobody. Choose one of: kling."),
-        ({"secrets": {}}, "Kling official needs api_key."),
-        ({"secrets": {"api_key": " "}}, "Kling official needs api_key."),
-        ({"secrets": {"api_key": "x", "token": "y"}}, "Kling official has no secret token. It takes: api_key."),
+        ({"secrets": {}}, "Kling official needs api_key or access_key with secret_key."),
+        ({"secrets": {"access_key": "x"}}, "Kling official needs secret_key."),
+        ({"secrets": {"access_key": " ", "secret_key": "y"}}, "Kling official needs access_key."),
+        (
+            {"secrets": {"api_key": "x", "secret_key": "y"}},
+            "Kling official needs api_key or access_key with secret_key.",
+        ),
+        ({"secrets": {"api_key": " "}}, "Kling official needs api_key or access_key with secret_key."),
+        ({"secrets": {"api_key": "x", "token": "y"}}, "Kling official has no secret token."),
         ({"slots": 0}, "A credential needs at least one slot."),
         ({"base_url": "https://example.com"}, "Kling official is not at that address."),
         ({"base_url": "http://api-singapore.klingai.com"}, "Kling official is not at that address."),

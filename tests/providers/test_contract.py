@@ -16,7 +16,7 @@ from tests.providers.fixtures import FOLDER, answer
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ID = "0b8f3f5e-8a06-4d7a-9b5d-5f0b8a3c1d2e"
 EACH = [(provider, operation) for provider in PROVIDERS.values() for operation in provider.operations]
-ANSWERS = sorted(f"{path.parent.name}/{path.stem}" for path in FOLDER.glob("*/*__*.json"))
+ANSWERS = sorted(f"{path.parent.name}/{path.stem}" for path in FOLDER.glob("*/*-to-image__*.json"))
 
 each_operation = pytest.mark.parametrize(
     ("provider", "operation"), EACH, ids=[f"{provider.slug}-{operation.slug}" for provider, operation in EACH]
@@ -24,7 +24,7 @@ each_operation = pytest.mark.parametrize(
 
 
 def account(provider: Provider) -> Account:
-    secrets = {each.name: f"canary-{each.name}" for each in provider.credential_fields}
+    secrets = {each.name: f"canary-{each.name}" for each in provider.credential_ways[0].fields}
     return Account(provider.base_urls[0], secrets)
 
 

@@ -1,3 +1,5 @@
+import base64
+import hmac
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -6,11 +8,12 @@ import pytest
 
 from generations.providers import errors
 from generations.providers.exchange import Account, Cost, Order, Output, Task
-from generations.providers.kling import PROVIDER, TEXT_TO_IMAGE
+from generations.providers.kling import IMAGE_TO_IMAGE, PROVIDER, TEXT_TO_IMAGE
 from tests.providers.fixtures import answer
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ID = "0b8f3f5e-8a06-4d7a-9b5d-5f0b8a3c1d2e"
+ASSET = "7d9f8a52-8c5e-4d3c-9a0f-0d1f5a9b6c7e"
 ACCOUNT = Account("https://api-singapore.klingai.com", {"api_key": "api-key-kling-1"})
 
 
@@ -47,6 +50,110 @@ def test_the_key_is_the_bearer_and_the_host_that_of_singapore() -> None:
     assert str(request.url) == "https://api-singapore.klingai.com/v1/images/generations"
     assert request.headers["authorization"] == "Bearer api-key-kling-1"
     assert request.headers["content-type"] == "application/json"
+
+
+def test_an_older_pair_of_keys_signs_each_request_by_itself() -> None:
+    pair = Account(ACCOUNT.base_url, {"access_key": "ak", "secret_key": "sk-canary"})
+    request = PROVIDER.build_query(TEXT_TO_IMAGE, Task("1", ID), pair, NOW)
+    head, claims, signature = request.headers["authorization"].removeprefix("Bearer ").split(".")
+    assert json.loads(unpadded(head)) == {"alg": "HS256", "typ": "JWT"}
+    moment = int(NOW.timestamp())
+    assert json.loads(unpadded(claims)) == {"iss": "ak", "exp": moment + 1800, "nbf": moment - 5}
+    expected = hmac.digest(b"sk-canary", f"{head}.{claims}".encode(), "sha256")
+    assert unpadded(signature) == expected
+    assert "=" not in head + claims + signature
+
+
+def unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def from_image(**raw: object) -> dict[str, object]:
+    cleaned = IMAGE_TO_IMAGE.clean({"prompt": "A vase", "image": ASSET} | raw)
+    assert cleaned.errors == {}
+    order = Order(cleaned.values, ID, {"image": "aGVsbG8="})
+    body = json.loads(PROVIDER.build_create(IMAGE_TO_IMAGE, order, ACCOUNT, NOW).content)
+    assert isinstance(body, dict)
+    return body
+
+
+def test_a_reference_goes_as_bare_base64_and_the_shape_follows_it() -> None:
+    body = from_image()
+    assert body["image"] == "aGVsbG8="
+    assert "aspect_ratio" not in body
+    assert "negative_prompt" not in body
+    assert not {"image_reference", "image_fidelity", "human_fidelity"} & set(body)
+
+
+def test_strengths_are_sent_only_when_a_person_set_them() -> None:
+    body = from_image(model_name="kling-v2-1", image_reference="subject", image_fidelity="0.65", human_fidelity="0")
+    assert (body["image_reference"], body["image_fidelity"], body["human_fidelity"]) == ("subject", 0.65, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"image": ""}, "image"),
+        ({"image": "not an id"}, "image"),
+        ({"negative_prompt": "people"}, "negative_prompt"),
+        ({"image_fidelity": "0.5"}, "image_fidelity"),
+        ({"model_name": "kling-v2-1", "image_fidelity": "1.1"}, "image_fidelity"),
+        ({"model_name": "kling-v2-1", "image_fidelity": "nan"}, "image_fidelity"),
+        ({"model_name": "kling-v2-1", "image_reference": "face", "human_fidelity": "0.5"}, "human_fidelity"),
+        ({"model_name": "kling-v2-1", "image_reference": "style"}, "image_reference"),
+        ({"model_name": "kling-v2-1", "resolution": "2k"}, "resolution"),
+        ({"model_name": "kling-v1-5"}, "image_reference"),
+        ({"element_list": "1,2,3,4,5,6,7,8,9,10"}, "element_list"),
+        ({"element_list": "1;2"}, "element_list"),
+        ({"model_name": "kling-v2-1", "element_list": "1"}, "element_list"),
+    ],
+)
+def test_what_a_model_cannot_do_with_a_reference_is_refused_at_its_field(raw: dict[str, str], field: str) -> None:
+    assert list(IMAGE_TO_IMAGE.clean({"prompt": "A vase", "image": ASSET} | raw).errors) == [field]
+
+
+def test_elements_are_sent_as_numbers() -> None:
+    assert body_of({"prompt": "A vase", "element_list": " 829,830 ,"})["element_list"] == [
+        {"element_id": 829},
+        {"element_id": 830},
+    ]
+    assert TEXT_TO_IMAGE.clean({"prompt": "p", "element_list": " , "}).errors == {}
+
+
+def test_the_newest_tasks_are_asked_for_at_once() -> None:
+    request = PROVIDER.build_list(TEXT_TO_IMAGE, ACCOUNT, NOW)
+    assert str(request.url).endswith("/v1/images/generations?pageNum=1&pageSize=500")
+    found = PROVIDER.parse_list(answer("kling/text-to-image__list"))
+    assert [(each.task_id, each.external_id, each.progress.state) for each in found] == [
+        ("867283747301269523", ID, "succeeded"),
+        ("867283747301269524", "", "running"),
+    ]
+    assert PROVIDER.parse_list(answer("kling/text-to-image__list-of-an-empty-account")) == ()
+
+
+@pytest.mark.parametrize(
+    ("case", "balance"),
+    [
+        ("costs", "1,250 units left in 2 packs, as of 12 hours ago"),
+        ("costs-without-packs", ""),
+    ],
+)
+def test_a_checkup_is_free_and_says_what_is_left(case: str, balance: str) -> None:
+    request = PROVIDER.build_checkup(ACCOUNT, NOW)
+    assert request.url.path == "/account/costs"
+    assert int(request.url.params["end_time"]) - int(request.url.params["start_time"]) == 30 * 86_400_000
+    assert PROVIDER.parse_checkup(answer(f"kling/account__{case}")).balance == balance
+
+
+@pytest.mark.parametrize("case", ["costs-inner-code", "costs-strange"])
+def test_a_checkup_looks_at_the_inner_code_as_well(case: str) -> None:
+    with pytest.raises(errors.Unreadable):
+        PROVIDER.parse_checkup(answer(f"kling/account__{case}"))
+
+
+def test_a_checkup_with_a_wrong_key_says_so() -> None:
+    with pytest.raises(errors.AccountTrouble):
+        PROVIDER.parse_checkup(answer("kling/text-to-image__refused-1002"))
 
 
 def test_a_task_is_asked_about_by_klings_id_or_else_by_ours() -> None:
