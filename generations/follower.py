@@ -15,18 +15,21 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from generations import credentials, dispatch, queue
 from generations.models import Credential, Generation, Lease, Status
 from generations.providers import client
 from generations.providers.exchange import Reply
-from generations.services import following, submission
+from generations.services import following, submission, unconfirmed
 from klingweb.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
@@ -60,11 +63,12 @@ def asked_to_stop() -> bool:
 
 @dataclass(frozen=True)
 class Open:
-    """A call that is on its way, for which generation and with which credential."""
+    """A call that is on its way: for which generation, with which credential, and who takes the reply."""
 
     generation: uuid.UUID
     credential: int
     call: client.Call
+    finish: Callable[[Reply], None]
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,14 @@ class Answered:
 
     open: Open
     reply: Reply
+
+
+class Look(Protocol):
+    """A verb that asks about a generation, in halves."""
+
+    def pause(self, generation: Generation, now: datetime) -> timedelta: ...
+    def begin(self, generation: Generation) -> client.Call: ...
+    def finish(self, pk: uuid.UUID, reply: Reply) -> None: ...
 
 
 class Turn:
@@ -114,7 +126,9 @@ class Turn:
     def _step(self) -> None:
         submission.give_up_silent(self.token)
         self._submit()
-        self._poll()
+        self._ask(Generation.objects.filter(status=Status.RUNNING), following)
+        lost = Generation.objects.filter(status=Status.UNCONFIRMED, provider__in=unconfirmed.findable())
+        self._ask(lost, unconfirmed)
 
     def _submit(self) -> None:
         now = timezone.now()
@@ -123,16 +137,19 @@ class Turn:
             while self.open[credential.pk, True] < OPEN_CALLS and (chosen := dispatch.next_for(credential, now)):
                 with self._tending(chosen):
                     if call := submission.begin(chosen, self.token):
-                        self._send(Open(chosen.pk, credential.pk, call))
+                        finish = partial(submission.finish, chosen.pk, self.token)
+                        self._send(Open(chosen.pk, credential.pk, call, finish))
 
-    def _poll(self) -> None:
+    def _ask(self, generations: QuerySet[Generation], verb: Look) -> None:
+        """Free calls about those that are due: where they are, or whether they exist."""
         now = timezone.now()
-        due = Generation.objects.filter(status=Status.RUNNING, due_at__lte=now).exclude(pk__in=self.asked)
+        due = generations.filter(due_at__lte=now).exclude(pk__in=self.asked)
         for generation in due.select_related("credential").order_by("due_at")[:BATCH]:
             if self.open[generation.credential_id, False] < OPEN_CALLS:
-                postpone(generation, following.pause(generation, now))
+                postpone(generation, verb.pause(generation, now))
                 with self._tending(generation):
-                    self._send(Open(generation.pk, generation.credential_id, following.begin(generation)))
+                    finish = partial(verb.finish, generation.pk)
+                    self._send(Open(generation.pk, generation.credential_id, verb.begin(generation), finish))
 
     @contextlib.contextmanager
     def _tending(self, generation: Generation) -> Iterator[None]:
@@ -165,7 +182,7 @@ class Turn:
     def _apply(self, answered: Answered) -> None:
         opened = answered.open
         try:
-            self._finish(opened, answered.reply)
+            opened.finish(answered.reply)
         except DatabaseError as error:
             log.warning("%s: the answer could not be written yet (%s)", opened.generation, type(error).__name__)
             close_old_connections()
@@ -176,12 +193,6 @@ class Turn:
             log.exception("%s: the answer could not be handled", opened.generation)
         self.open[opened.credential, opened.call.paid] -= 1
         self.asked.discard(opened.generation)
-
-    def _finish(self, opened: Open, reply: Reply) -> None:
-        if opened.call.paid:
-            submission.finish(opened.generation, self.token, reply)
-        else:
-            following.finish(opened.generation, reply)
 
 
 def postpone(generation: Generation, pause: timedelta) -> None:

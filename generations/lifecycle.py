@@ -1,11 +1,13 @@
 """The state machine, and the only place that writes a status.
 
-queued ──► submitting ──► running ──► collecting ──► succeeded
-│           │  └───────────┼──────────►┘ │
-│           ├► queued      ├► failed     └► failed
-│           ├► failed      └► canceled
-├► canceled └► unconfirmed ──► running | collecting | failed | queued
-└► failed
+    queued ──► submitting ──► running ──► collecting ──► succeeded
+       │           │  └───────────┼──────────►┘ │
+       │           ├► queued      ├► failed     └► failed
+       │           ├► failed      └► canceled
+       ├► canceled └► unconfirmed ──► running | collecting | failed | queued
+       └► failed
+
+A failed one runs again only where a person found at the provider what had been given up.
 """
 
 from typing import Any
@@ -24,10 +26,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     Status.RUNNING: frozenset({Status.COLLECTING, Status.FAILED, Status.CANCELED}),
     Status.COLLECTING: frozenset({Status.SUCCEEDED, Status.FAILED}),
     Status.SUCCEEDED: frozenset(),
-    Status.FAILED: frozenset(),
+    Status.FAILED: frozenset({Status.RUNNING}),
     Status.CANCELED: frozenset(),
 }
-TERMINAL = frozenset(status for status, onward in ALLOWED.items() if not onward)
+TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
 UNFINISHED = frozenset({Status.QUEUED, Status.SUBMITTING, Status.RUNNING, Status.COLLECTING})
 
 
@@ -46,8 +48,7 @@ def advance(generation: Generation, to: Status, *, reason: str = "", answer: str
         raise NotAllowed(f"{before} → {to}")
     now = timezone.now()
     fields |= {"status": to, "changed": now}
-    if to in TERMINAL:
-        fields["finished_at"] = now
+    fields["finished_at"] = now if to in TERMINAL else None
     with transaction.atomic():
         if not Generation.objects.filter(pk=generation.pk, status=before).update(**fields):
             return False

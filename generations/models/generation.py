@@ -28,7 +28,8 @@ class Generation(models.Model):
 
     Its id is also our name for it at the provider (external id). `due_at` is when its next step may be taken: the POST
     while queued, the next poll while running. `changed` is written with every change that a page should show.
-    `token` names the follower's turn that sent it. `values` are as cleaned, under the provider's own names.
+    `token` names the follower's turn that sent it, `doubts` counts how often nobody knew whether it had arrived.
+    `values` are as cleaned, under the provider's own names.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -55,6 +56,7 @@ class Generation(models.Model):
     finished_at = models.DateTimeField(null=True, editable=False)
     token = models.CharField(max_length=36, blank=True, editable=False)
     provider_task_id = models.CharField(max_length=200, blank=True)
+    doubts = models.PositiveSmallIntegerField(default=0, editable=False)
 
     problem = models.CharField(max_length=300, blank=True)
     problem_code = models.CharField(max_length=60, blank=True)

@@ -94,9 +94,10 @@ class Submission:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a request is at the provider. `reason` holds its own words where it failed."""
+    """Where a request is at the provider. `reason` holds its own words where it failed, `task_id` its name for it."""
 
     state: Literal["running", "succeeded", "failed"]
+    task_id: str = ""
     outputs: tuple[Output, ...] = ()
     reason: str = ""
     moderated: bool = False

@@ -119,13 +119,14 @@ def read_task(data: object) -> dict[str, object]:
 def progress_of(task: Mapping[str, object]) -> Progress:
     """Where a task is, from Kling's own view of it. A success without pictures is not one yet."""
     state = STATUSES.get(str(task.get("task_status", "")).lower(), "running")
+    known = str(task.get("task_id") or "")
     reason = str(task.get("task_status_msg") or "")[:300]
     if state == "failed":
-        return Progress("failed", reason=reason, moderated=bool(MODERATION.search(reason)))
+        return Progress("failed", known, reason=reason, moderated=bool(MODERATION.search(reason)))
     outputs = _outputs(task.get("task_result"))
     if state == "succeeded" and outputs:
-        return Progress("succeeded", outputs=outputs, cost=_cost(task.get("final_unit_deduction")))
-    return Progress("running")
+        return Progress("succeeded", known, outputs=outputs, cost=_cost(task.get("final_unit_deduction")))
+    return Progress("running", known)
 
 
 def _base64url(part: Mapping[str, object]) -> str:

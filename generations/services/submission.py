@@ -88,7 +88,12 @@ def _refuse(generation: Generation, error: errors.ProviderError, answer: str) ->
     if not error.fate_known:
         _unconfirm(generation, f"{error.sentence} {error.code}".strip(), answer)
     elif error.waits:
-        _requeue(generation, error.sentence, timedelta(seconds=error.retry_after or RETRY_AFTER.seconds), answer)
+        pause = RETRY_AFTER if error.retry_after is None else timedelta(seconds=error.retry_after)
+        _requeue(generation, error.sentence, pause, answer)
+    elif generation.doubts and not isinstance(error, errors.Moderated):
+        _unconfirm(
+            generation, f"The second request of this name was refused: {error.details or error.sentence}", answer
+        )
     else:
         fail(generation, error.sentence, code=error.code, details=error.details, answer=answer)
     log.warning("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)
@@ -101,7 +106,13 @@ def _requeue(generation: Generation, reason: str, pause: timedelta, answer: str 
 def _unconfirm(generation: Generation, reason: str, answer: str = "") -> bool:
     if generation.status == Status.UNCONFIRMED:
         return False
-    problem = "Nobody knows whether this request arrived, so it is not sent again by itself."
     return advance(
-        generation, Status.UNCONFIRMED, reason=reason, answer=answer, problem=problem, problem_details=reason[:400]
+        generation,
+        Status.UNCONFIRMED,
+        reason=reason,
+        answer=answer,
+        problem="Nobody knows whether this request arrived, so it is not simply sent again.",
+        problem_details=reason[:400],
+        doubts=generation.doubts + 1,
+        due_at=timezone.now(),
     )

@@ -120,6 +120,8 @@ def create(request: HttpRequest, visit: Visit) -> HttpResponseBase:
     """POST /v1/images/generations."""
     wish = _read_wish(request, visit)
     _play_refusals(wish)
+    if scenarios.LOST_REQUEST in wish.prompt and store.times(_attempt(scenarios.LOST_REQUEST, wish)) == 1:
+        return lost_line()
     task = _new_task(wish, visit)
     _keep(task)
     visit.task_id = task.id
@@ -146,14 +148,14 @@ def _play_refusals(wish: Wish) -> None:
         raise RefusedError(1301, RISK)
     if scenarios.NO_CREDIT in wish.prompt:
         raise RefusedError(1102, "Account balance not enough")
-    if scenarios.BUSY in wish.prompt and store.times(_attempt(wish)) <= BUSY_TIMES:
+    if scenarios.BUSY in wish.prompt and store.times(_attempt(scenarios.BUSY, wish)) <= BUSY_TIMES:
         raise RefusedError(1303, OVER_LIMIT)
 
 
-def _attempt(wish: Wish) -> str:
+def _attempt(scenario: str, wish: Wish) -> str:
     """A name that further attempts at the same thing share."""
     name = wish.external_id or hashlib.sha256(wish.prompt.encode()).hexdigest()
-    return f"{scenarios.BUSY} {DIALECT} {name}"
+    return f"{scenario} {DIALECT} {name}"
 
 
 def _new_task(wish: Wish, visit: Visit) -> Task:

@@ -9,6 +9,7 @@ BROKEN_JSON = "[broken-json]"
 HTML_502 = "[html-502]"
 GONE = "[gone]"
 LOST_ANSWER = "[lost-answer]"
+LOST_REQUEST = "[lost-request]"
 
 SCENARIOS: dict[str, str] = {
     MODERATED: "The request is refused by content moderation.",
@@ -20,5 +21,6 @@ SCENARIOS: dict[str, str] = {
     HTML_502: "The first query is answered with an HTML error page and HTTP 502; the next one is right.",
     GONE: "The task succeeds, but its pictures cannot be downloaded.",
     LOST_ANSWER: "The task is made, then the line goes dead before the answer arrives.",
+    LOST_REQUEST: "The line goes dead and no task is made; the same request a second time is accepted.",
 }
 """Each scenario's word and what it does, in one sentence."""

@@ -26,9 +26,10 @@ def test_the_controls_are_those_of_the_declaration_in_its_order(offered: tuple[O
         "n",
         "resolution",
         "negative_prompt",
+        "element_list",
         "watermark_info",
     ]
-    assert [each.value for each in controls] == ["kling-v3", "", "16:9", 1, "1k", "", False]
+    assert [each.value for each in controls] == ["kling-v3", "", "16:9", 1, "1k", "", "", False]
     assert controls[0].options == (("kling-v3", "kling-v3"), ("kling-v2-1", "kling-v2-1"))
     assert controls[0].id == "id-model_name"
 
@@ -43,8 +44,8 @@ def test_what_was_typed_stays_even_where_it_is_wrong(offered: tuple[Offer, ...])
 
 
 def test_the_price_follows_model_and_count_and_is_unknown_while_the_count_is(offered: tuple[Offer, ...]) -> None:
-    assert CreateForm(offered, {"n": "4"}).estimate == "$0.112"
-    assert CreateForm(offered, {"n": "5", "model_name": "kling-v2-1"}).estimate == "$0.07"
+    assert CreateForm(offered, {"n": "4"}).estimate == "about $0.112"
+    assert CreateForm(offered, {"n": "5", "model_name": "kling-v2-1"}).estimate == "about $0.07"
     assert CreateForm(offered, {"n": "x"}).estimate == "price unknown"
     assert CreateForm(offered, {"n": "x"}).count == 1
     assert CreateForm(offered, {"n": "4"}).count == 4

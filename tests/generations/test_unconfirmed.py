@@ -1,0 +1,168 @@
+"""Requests of unknown fate: found again under our name, sent once more under the same one, or decided by a person."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+import time_machine
+from django.utils import timezone
+
+from generations import credentials, follower
+from generations.models import Credential, Generation, Status
+from generations.providers.exchange import FateUnknown, NotSent
+from generations.services import submission, unconfirmed
+from generations.services.unconfirmed import CannotTell
+from tests.road import Ask, Follow
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WAITING = frozenset({Status.UNCONFIRMED})
+
+
+def posts(sandbox: str, generation: Generation) -> tuple[int, int]:
+    """How many POSTs the provider saw under our name, and how many it accepted."""
+    told = httpx.get(f"{sandbox}/requests", params={"external_task_id": str(generation.pk)}).json()["requests"]
+    sent = [each for each in told if each["method"] == "POST"]
+    return len(sent), sum(each["accepted"] for each in sent)
+
+
+def lost(ask: Ask, prompt: str = "A vase") -> Generation:
+    """One whose POST left and never came back, without any provider having seen it."""
+    generation = ask(prompt)
+    assert submission.begin(generation, "gone")
+    submission.finish(generation.pk, "gone", FateUnknown("The line dropped."))
+    generation.refresh_from_db()
+    return generation
+
+
+def made_elsewhere(ask: Ask, follow: Follow) -> str:
+    """The id of a task that the provider knows and no generation owns."""
+    other = follow(ask("made elsewhere"))
+    task_id = other.provider_task_id
+    Generation.objects.filter(pk=other.pk).delete()
+    return task_id
+
+
+def test_a_lost_answer_is_found_again_under_our_name_and_paid_once(ask: Ask, follow: Follow, sandbox: str) -> None:
+    generation = follow(ask("[lost-answer] a vase"), to=WAITING)
+    assert generation.doubts == 1
+    generation = follow(generation, to=frozenset({Status.SUCCEEDED, Status.FAILED}))
+    assert generation.status == Status.SUCCEEDED
+    assert generation.problem == ""
+    assert posts(sandbox, generation) == (1, 1)
+
+
+def test_what_never_arrived_is_sent_once_more_under_the_same_name_well_after_its_deadline(
+    ask: Ask, follow: Follow, sandbox: str
+) -> None:
+    generation = follow(ask("[lost-request] a vase"), to=WAITING)
+    unconfirmed.look_again(generation)
+    generation.refresh_from_db()
+    assert generation.status == Status.UNCONFIRMED
+    assert "did not know it" in generation.problem_details
+    Generation.objects.update(submitted_at=timezone.now() - timedelta(minutes=8))
+    unconfirmed.look_again(generation)
+    generation.refresh_from_db()
+    assert generation.status == Status.QUEUED
+    assert follow(generation).status == Status.SUCCEEDED
+    assert posts(sandbox, generation) == (2, 1)
+
+
+def test_it_is_sent_again_by_itself_only_once(ask: Ask, sandbox: str) -> None:
+    generation = lost(ask)
+    Generation.objects.update(submitted_at=timezone.now() - timedelta(minutes=8), doubts=2)
+    unconfirmed.look_again(generation)
+    generation.refresh_from_db()
+    assert generation.status == Status.UNCONFIRMED
+
+
+def test_a_second_request_that_is_refused_shows_that_the_first_arrived(
+    ask: Ask, follow: Follow, sandbox: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = follow(ask("[lost-answer] a vase"), to=WAITING)
+    assert unconfirmed.send_again(generation, "Bob")
+    generation = follow(generation, to=frozenset({Status.SUCCEEDED, Status.FAILED}))
+    assert generation.status == Status.SUCCEEDED
+    assert posts(sandbox, generation) == (2, 1)
+    assert any("was refused" in each.reason for each in generation.events.all())
+
+
+def test_moderation_of_a_second_request_is_its_end(ask: Ask, follow: Follow) -> None:
+    generation = lost(ask, "[moderated] a vase")
+    unconfirmed.send_again(generation, "Bob")
+    generation.refresh_from_db()
+    assert follow(generation).status == Status.FAILED
+
+
+def test_a_look_up_without_a_clear_answer_changes_nothing(ask: Ask, credential: Credential, sandbox: str) -> None:
+    generation = lost(ask)
+    unconfirmed.finish(generation.pk, NotSent("?"))
+    unconfirmed.finish(generation.pk, httpx.Response(502, text="<html>"))
+    generation.refresh_from_db()
+    assert generation.status == Status.UNCONFIRMED
+    Credential.objects.filter(pk=credential.pk).update(secrets={"api_key": "another-key-entirely"})
+    unconfirmed.look_again(Generation.objects.select_related("credential").get(pk=generation.pk))
+    assert Credential.objects.get(pk=credential.pk).paused_at
+    credentials.resume(credential)
+
+
+def test_looks_become_rarer(ask: Ask) -> None:
+    generation = lost(ask)
+    now = timezone.now()
+    for minutes, seconds in ((0, 5), (5, 30), (60, 600), (3000, 3600)):
+        generation.submitted_at = now - timedelta(minutes=minutes)
+        assert unconfirmed.pause(generation, now).total_seconds() == seconds
+
+
+def test_a_person_may_give_up_and_be_corrected_later(ask: Ask, follow: Follow) -> None:
+    task_id = made_elsewhere(ask, follow)
+    generation = lost(ask)
+    assert unconfirmed.give_up(generation, "Bob")
+    assert not unconfirmed.give_up(generation, "Bob")
+    assert not unconfirmed.send_again(generation, "Bob")
+    unconfirmed.it_was_made(generation, task_id, "Bob")
+    generation.refresh_from_db()
+    assert generation.finished_at is None
+    assert follow(generation).status == Status.SUCCEEDED
+    assert [each.reason for each in generation.events.all() if "Bob" in each.reason] == [
+        "Asked by Bob",
+        "Given up by Bob: nobody knows whether the provider made and charged it.",
+        "Bob found it at the provider",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task_id", "sentence"),
+    [("12345", "knows no task of that id"), ("  ", "Paste the id"), ("../../account", "Paste the id")],
+)
+def test_an_id_that_the_provider_does_not_know_is_refused(ask: Ask, sandbox: str, task_id: str, sentence: str) -> None:
+    with pytest.raises(CannotTell, match=sentence):
+        unconfirmed.it_was_made(lost(ask), task_id, "Bob")
+
+
+def test_an_id_of_another_generation_is_refused(ask: Ask, follow: Follow) -> None:
+    other = follow(ask("made elsewhere"))
+    with pytest.raises(CannotTell, match="another generation"):
+        unconfirmed.it_was_made(lost(ask), other.provider_task_id, "Bob")
+
+
+def test_a_generation_that_was_never_in_doubt_cannot_be_claimed(ask: Ask) -> None:
+    with pytest.raises(CannotTell, match="not waiting for a decision"):
+        unconfirmed.it_was_made(ask(), "12345", "Bob")
+
+
+def test_a_provider_that_does_not_answer_leaves_the_decision_open(ask: Ask, sandbox: str) -> None:
+    generation = lost(ask)
+    generation.credential.base_url = "http://127.0.0.1:1"
+    with pytest.raises(CannotTell, match="does not answer"):
+        unconfirmed.it_was_made(generation, "12345", "Bob")
+    generation.credential.base_url = "sandbox:"
+    generation.credential.secrets = {"api_key": "another-key-entirely"}
+    with pytest.raises(CannotTell, match="does not know this key"):
+        unconfirmed.it_was_made(generation, "12345", "Bob")
+
+
+def test_the_follower_looks_by_itself(ask: Ask, sandbox: str) -> None:
+    generation = lost(ask)
+    with time_machine.travel(timezone.now() + timedelta(minutes=8), tick=True):
+        follower.Turn(30).run(until=lambda: generation.events.filter(after=Status.QUEUED).count() == 2)
