@@ -8,12 +8,12 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from generations.models import Credential
+from generations.models import Credential, SendingPause
 from generations.providers.client import HostPolicy, host_port
 from generations.providers.exchange import Account
 from generations.providers.registry import PROVIDERS
 from generations.providers.spec import Provider
-from klingweb.accounts.models import Team
+from klingweb.accounts.models import Team, User
 from klingweb.secrets import Secrets
 
 SANDBOX = "sandbox:"  # a base URL that is resolved at call time, so that the demo works on any port
@@ -117,6 +117,16 @@ def pause(credential: Credential, reason: str, now: datetime | None = None) -> N
 def resume(credential: Credential) -> None:
     """Send with this credential again."""
     Credential.objects.filter(pk=credential.pk).update(paused_at=None, paused_reason="")
+
+
+def pause_team(team: Team, person: User) -> None:
+    """Send nothing for this team until somebody resumes it."""
+    SendingPause.objects.get_or_create(team=team, defaults={"by": person})
+
+
+def resume_team(team: Team) -> None:
+    """Send for this team again."""
+    SendingPause.objects.filter(team=team).delete()
 
 
 def _last_four(provider: Provider, secrets: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from generations import credentials, dispatch, queue
+from generations import credentials, dispatch, images, queue
 from generations.models import Credential, Generation, Lease, Status
 from generations.providers import client
 from generations.providers.exchange import Reply
@@ -133,7 +133,8 @@ class Turn:
     def _submit(self) -> None:
         now = timezone.now()
         due = Generation.objects.filter(status=Status.QUEUED, due_at__lte=now)
-        for credential in Credential.objects.filter(paused_at=None, pk__in=due.values("credential")):
+        awake = Credential.objects.filter(paused_at=None, team__sending_pause=None, pk__in=due.values("credential"))
+        for credential in [] if images.obstacle() else awake:
             while self.open[credential.pk, True] < OPEN_CALLS and (chosen := dispatch.next_for(credential, now)):
                 with self._tending(chosen):
                     if call := submission.begin(chosen, self.token):

@@ -1,7 +1,8 @@
 """Pictures on disk: checked before they are believed, stored under a name of their own, with two thumbnails."""
 
+import os
+import shutil
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -12,11 +13,11 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from generations.models import Image
+from generations.pictures import UNREADABLE, webp
 
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 THUMBNAILS = (320, 1280)  # widths in pixels
-QUALITY = 80
 
 
 class NotAPicture(Exception):
@@ -54,7 +55,7 @@ def verify(path: Path) -> Verified:
                 raise NotAPicture("The file is an animation.")
             picture.load()
             return Verified(FORMATS[str(picture.format)], *picture.size)
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
+    except UNREADABLE as error:
         raise NotAPicture(f"The file is not a whole picture ({type(error).__name__}).") from error
 
 
@@ -82,6 +83,24 @@ def open_thumbnail(image: Image, width: int) -> IO[bytes]:
     return default_storage.open(thumbnail_name(image, width))
 
 
+def forget(image: Image) -> None:
+    """Delete the picture's files. What is missing already does no harm."""
+    for name in [image.file, *(thumbnail_name(image, width) for width in THUMBNAILS)]:
+        if name:
+            default_storage.delete(name)
+
+
+def obstacle() -> str:
+    """Why no picture could be kept now, as a sentence; empty where one could. Nothing is paid for that has no room."""
+    folder = settings.DATA_DIR
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"The data directory {folder} cannot be written to. Give klingweb's user the right to."
+    free = shutil.disk_usage(folder).free
+    if free < settings.FREE_SPACE:
+        return f"Only {free / 2**30:.1f} GB are free in the data directory {folder}. Make room: 1 GB is needed."
+    return ""
+
+
 def exists(image: Image) -> bool:
     """Whether the picture's file is there."""
     return default_storage.exists(image.file)
@@ -90,15 +109,7 @@ def exists(image: Image) -> bool:
 def _thumbnails(path: Path) -> list[tuple[int, bytes]]:
     with Pillow.open(path, formats=tuple(FORMATS)) as picture:
         upright = ImageOps.exif_transpose(picture).convert("RGBA" if picture.has_transparency_data else "RGB")
-    return [(width, _webp(upright, width)) for width in THUMBNAILS]
-
-
-def _webp(picture: Pillow.Image, width: int) -> bytes:
-    copy = picture.copy()
-    copy.thumbnail((width, width * 4), Pillow.Resampling.LANCZOS)
-    content = BytesIO()
-    copy.save(content, "WEBP", quality=QUALITY, method=4)
-    return content.getvalue()
+    return [(width, webp(upright, width)) for width in THUMBNAILS]
 
 
 def _save(name: str, content: File[bytes]) -> str:

@@ -12,6 +12,7 @@ pytest_plugins = ["tests.cast", "tests.road"]
 def _quick_and_apart(settings: Settings, tmp_path: Path) -> None:
     """Each test has files of its own, unhashed static files and a sandbox in a hurry."""
     settings.DATA_DIR = tmp_path / "data"
+    settings.DATA_DIR.mkdir()
     settings.STORAGES = {
         "default": {
             "BACKEND": "django.core.files.storage.FileSystemStorage",

@@ -1,8 +1,21 @@
 """What is kept: rows are the truth, queue messages only hints."""
 
-from generations.models.credential import Credential
-from generations.models.generation import Event, Generation, Status
+from generations.models.asset import Asset, AssetCopy
+from generations.models.credential import Credential, SendingPause
+from generations.models.generation import Deletion, Event, Generation, Status
 from generations.models.image import Image
 from generations.models.pulse import Heartbeat, Lease
 
-__all__ = ["Credential", "Event", "Generation", "Heartbeat", "Image", "Lease", "Status"]
+__all__ = [
+    "Asset",
+    "AssetCopy",
+    "Credential",
+    "Deletion",
+    "Event",
+    "Generation",
+    "Heartbeat",
+    "Image",
+    "Lease",
+    "SendingPause",
+    "Status",
+]

@@ -1,5 +1,6 @@
 """A team's secret values for one provider."""
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -31,3 +32,14 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ••{self.last_four}"
+
+
+class SendingPause(models.Model):
+    """While a team has one, nothing is sent for it; what is running is followed as ever."""
+
+    team = models.OneToOneField(Team, on_delete=models.CASCADE, primary_key=True, related_name="sending_pause")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
+
+    def __str__(self) -> str:
+        return f"{self.team} since {self.at}"

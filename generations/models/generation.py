@@ -94,3 +94,20 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.before} → {self.after}"
+
+
+class Deletion(models.Model):
+    """That a generation was deleted for good, by whom and when. Nothing of what it showed is kept."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="deletions")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
+    at = models.DateTimeField(default=timezone.now)
+    generation_id = models.UUIDField()
+    pictures = models.PositiveSmallIntegerField()
+    references = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.generation_id} at {self.at}"
