@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.utils import timezone
-from django_q.models import Schedule
+from django_q.models import Failure, Schedule
 from django_q.tasks import async_task
 
 from generations.models import Lease
@@ -13,6 +13,7 @@ DEFAULT = "klingweb"
 FAST = "fast"
 FOLLOWER = "follower"
 NUDGE_EVERY = timedelta(seconds=3)
+FAILURES_KEPT = timedelta(days=7)
 
 
 def enqueue(task: str, *args: object, cluster: str = DEFAULT) -> None:
@@ -26,6 +27,12 @@ def enqueue_collects(images: Iterable[object]) -> None:
         enqueue("generations.tasks.collect", str(pk))
 
 
+def enqueue_ready(generations: Iterable[object]) -> None:
+    """Ask for the references of each of these generations to be brought to its provider."""
+    for pk in generations:
+        enqueue("generations.tasks.make_ready", str(pk))
+
+
 def nudge_follower() -> None:
     """Ask for the follower's next turn if nobody follows. Cheap enough for every page: one read while somebody does."""
     now = timezone.now()
@@ -36,6 +43,11 @@ def nudge_follower() -> None:
         return
     if Lease.objects.filter(name=FOLLOWER, nudged_at=lease.nudged_at).update(nudged_at=now):
         enqueue("generations.tasks.follow", cluster=FAST)
+
+
+def forget_failures() -> None:
+    """Drop what the queue keeps of tasks that failed long ago: it never does so itself."""
+    Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()
 
 
 def ensure_schedules() -> None:

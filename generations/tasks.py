@@ -1,22 +1,23 @@
 """What the queue calls. Each is a hint, may run twice or never, and claims its row before it does anything."""
 
 import uuid
-from datetime import timedelta
 
 from django.utils import timezone
-from django_q.models import Failure
 
 from generations import follower, queue
 from generations.models import Generation, Heartbeat, Status
-from generations.services import collecting
-
-FAILURES_KEPT = timedelta(days=7)
+from generations.services import collecting, keys, readying
 
 
 def follow() -> None:
     """One turn of the follower, and the next one behind it."""
     queue.enqueue_collects(collecting.due_images(timezone.now()))
     follower.Turn().run()
+
+
+def make_ready(generation: str) -> None:
+    """Bring a generation's references to its provider."""
+    readying.make_ready(uuid.UUID(generation))
 
 
 def collect(image: str) -> None:
@@ -27,10 +28,12 @@ def collect(image: str) -> None:
 def sweep() -> None:
     """Ask again for whatever is due: messages may be lost, rows are not."""
     queue.nudge_follower()
+    queue.enqueue_ready(readying.due_generations(timezone.now()))
     queue.enqueue_collects(collecting.due_images(timezone.now()))
     for generation in Generation.objects.filter(status=Status.COLLECTING):
         collecting.settle(generation)
-    Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()
+    keys.settle_removed()
+    queue.forget_failures()
 
 
 def beat(cluster: str) -> None:

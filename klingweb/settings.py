@@ -31,8 +31,8 @@ ENCRYPTION_KEYS = env.names("ENCRYPTION_KEYS", secret_file=KEYS_DIR / "encryptio
 SANDBOX_SWITCH = DATA_DIR / "sandbox"  # made by `prepare --demo`
 SANDBOX = env.choice("SANDBOX", ("off", "on", "public"), SANDBOX_SWITCH)
 SANDBOX_FILE = DATA_DIR / "sandbox.sqlite3"
-SANDBOX_PACE = 1.0
-SANDBOX_SLOTS = 9
+SANDBOX_PACE, SANDBOX_SLOTS = 1.0, 9
+FREE_SPACE = 2**30  # bytes; with less in the data directory nothing is sent
 SANDBOX_ADDRESS = f"{LOCAL_ADDRESS}/sandbox"
 TRUSTED_PROVIDER_HOSTS = env.host_ports("TRUSTED_PROVIDER_HOSTS")
 
@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "klingweb.accounts.zone.reader_zone",
 ]
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^sandbox/"]
@@ -105,6 +106,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
                 "klingweb.accounts.context.team",
+                "generations.context.notices",
             ]
         },
     }
@@ -124,10 +126,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Cache and queue ------------------------------------------------------------------------------------------------------
 REDIS_URL = env.redis_url("REDIS_URL")
-if REDIS_URL:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
-else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+CACHE, PLACE = ("redis.RedisCache", REDIS_URL) if REDIS_URL else ("db.DatabaseCache", "cache")
+CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{CACHE}", "LOCATION": PLACE}}
 WORKERS = env.integer("WORKERS", 4, at_least=1, at_most=64)
 Q_CLUSTER = {
     "name": "klingweb",
@@ -177,8 +177,7 @@ MAIL = env.mail("EMAIL_URL")
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if MAIL.host else 'console'}.EmailBackend"
 EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.host, MAIL.port, MAIL.user, MAIL.password
 EMAIL_USE_TLS, EMAIL_USE_SSL, DEFAULT_FROM_EMAIL, EMAIL_TIMEOUT = MAIL.tls, MAIL.ssl, MAIL.sender, 20
-LANGUAGE_CODE = "en"
-TIME_ZONE = "UTC"
+LANGUAGE_CODE, TIME_ZONE = "en", "UTC"
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
