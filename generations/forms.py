@@ -11,8 +11,8 @@ from typing import Any
 
 from generations import pricing
 from generations.catalogue import Offer
-from generations.models import Credential
-from generations.providers.fields import Ours, Value
+from generations.models import Asset, Credential
+from generations.providers.fields import Field, Ours, Picture, Value
 from generations.providers.spec import Asked, Cleaned
 
 KEPT = "kept."  # prefix of the controls that carry hidden values
@@ -32,6 +32,7 @@ class Control:
     advanced: bool = False
     options: tuple[tuple[str, str], ...] = ()
     declared: Any = None
+    asset: Asset | None = None
 
     @property
     def id(self) -> str:
@@ -40,11 +41,15 @@ class Control:
 
 @dataclass
 class CreateForm:
-    """What a person chose and typed, beside what is offered. `data` is form text by control name."""
+    """What a person chose and typed, beside what is offered. `data` is form text by control name.
+
+    A picture that is kept already is named by its asset's id in the control `<name>__asset`.
+    """
 
     offers: tuple[Offer, ...]
     data: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    assets: Mapping[str, Asset] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         chosen = self.data.get("provider")
@@ -94,17 +99,35 @@ class CreateForm:
         return [each for each in made if len(each.options) > 1 or each.error]
 
     @property
+    def fixed(self) -> dict[str, str]:
+        """Who makes it where there is nothing to choose: sent along all the same."""
+        chosen = {
+            "provider": self.offer.provider.slug,
+            "operation": self.operation.slug,
+            "credential": str(self.credential.pk),
+        }
+        offered = {each.name for each in self.choosers}
+        return {name: value for name, value in chosen.items() if name not in offered}
+
+    @property
+    def first_wrong(self) -> str:
+        """The name of the first control on the page that has an error; empty where none has."""
+        controls = [*([self.prompt] if self.prompt else []), *self.choosers, *self.controls]
+        return next((each.name for each in controls if each.error), "")
+
+    @property
     def kept(self) -> dict[str, str]:
         """Values whose field is hidden now, under the names that carry them."""
-        shown = {each.name for each in self.controls} | {"provider", "operation", "credential", "key", "refresh"}
+        shown = {control_name(each.declared) for each in self.controls}
         typed = {name.removeprefix(KEPT): value for name, value in self.data.items()}
-        known = {each.name for offer in self.offers for one in offer.operations for each in one.fields}
+        known = {control_name(each) for offer in self.offers for one in offer.operations for each in one.fields}
         return {KEPT + name: value for name, value in typed.items() if name in known - shown and value}
 
     @property
     def estimate(self) -> str:
         """What it is going to cost, in words."""
-        return pricing.in_words(pricing.estimate_usd(self.operation, self.cleaned.values))
+        usd = pricing.estimate_usd(self.operation, self.cleaned.values)
+        return pricing.in_words(None) if usd is None else f"about {pricing.in_words(usd)}"
 
     @property
     def count(self) -> int:
@@ -119,9 +142,13 @@ class CreateForm:
         return capability.usual_seconds if capability else None
 
     def _raw(self) -> dict[str, str]:
-        names = [each.name for each in self.operation.fields if not isinstance(each, Ours)]
-        found = {name: self.data.get(name, self.data.get(KEPT + name)) for name in names}
-        return {name: value for name, value in found.items() if value is not None}
+        """What is asked for: as typed, and what was kept for a field that has come back."""
+        named = {each.name: control_name(each) for each in self.operation.fields if not isinstance(each, Ours)}
+        typed = {name: self.data[control] for name, control in named.items() if control in self.data}
+        kept = {name: self.data.get(KEPT + control) for name, control in named.items() if name not in typed}
+        back = {name: value for name, value in kept.items() if value is not None}
+        asked = {each.field.name for each in self.operation.asked(self.operation.clean(typed | back).values)}
+        return typed | {name: value for name, value in back.items() if name in asked}
 
     def _credential(self) -> Credential:
         """The chosen one, else one that sends, else any: what is paused waits, and the page says so."""
@@ -134,7 +161,7 @@ class CreateForm:
         return Control(name, "chooser", label, value, error=self.errors.get(name, ""), options=options)
 
     def _control(self, asked: Asked) -> Control:
-        declared = asked.field
+        declared, words = asked.field, getattr(asked.field, "words", {})
         value = self.cleaned.values.get(declared.name)
         if declared.name in self.cleaned.errors or declared.name not in self.cleaned.values:
             value = self.raw.get(declared.name, "" if declared.name in self.raw else declared.default)
@@ -147,9 +174,20 @@ class CreateForm:
             error=self.errors.get(declared.name, ""),
             required=asked.required,
             advanced=declared.advanced,
-            options=tuple((option, option) for option in asked.options),
+            options=tuple((option, words.get(option, option)) for option in _with_none(asked, words)),
             declared=declared,
+            asset=self.assets.get(str(value)),
         )
+
+
+def _with_none(asked: Asked, words: Mapping[str, str]) -> tuple[str, ...]:
+    """The options, led by none of them where that has a word and may be chosen."""
+    return ("", *asked.options) if "" in words and not asked.required else asked.options
+
+
+def control_name(declared: Field) -> str:
+    """The control that holds a field's value: its own name, for pictures that of the asset's id."""
+    return f"{declared.name}__asset" if isinstance(declared, Picture) else declared.name
 
 
 def _providers(offers: tuple[Offer, ...]) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from generations.views import create, detail, history, images
+from generations.views import create, credentials, detail, history, images, references
 
 urlpatterns = [
     path("", create.create, name="create"),
@@ -12,5 +12,17 @@ urlpatterns = [
     path("g/<uuid:pk>/cancel/", detail.cancel, name="cancel"),
     path("g/<uuid:pk>/pictures.zip", images.archive, name="archive"),
     path("images/<uuid:pk>/original", images.original, name="original"),
+    path("images/<uuid:pk>/reference/", references.use, name="use_as_reference"),
     path("images/<uuid:pk>/<int:width>", images.thumbnail, name="thumbnail"),
+    path("assets/<uuid:pk>/", images.asset, name="asset"),
+    path("assets/<uuid:pk>/<int:width>", images.asset_thumbnail, name="asset_thumbnail"),
+    path("credentials/", credentials.page, name="credentials"),
+    path("credentials/add/", credentials.add, name="credential_add"),
+    path("credentials/sending/", credentials.sending, name="sending"),
+    path("credentials/<int:pk>/", credentials.change, name="credential_change"),
+    path("credentials/<int:pk>/replace/", credentials.replace, name="credential_replace"),
+    path("credentials/<int:pk>/test/", credentials.test, name="credential_test"),
+    path("credentials/<int:pk>/pause/", credentials.pause, name="credential_pause"),
+    path("credentials/<int:pk>/resume/", credentials.resume, name="credential_resume"),
+    path("credentials/<int:pk>/remove/", credentials.remove, name="credential_remove"),
 ]

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from django.db import connections
 from pytest_django import Settings
+
+from tests.environment import DATA_DIR
 
 pytest_plugins = ["tests.cast", "tests.road"]
 
@@ -23,3 +26,11 @@ def _quick_and_apart(settings: Settings, tmp_path: Path) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SANDBOX_FILE = tmp_path / "sandbox.sqlite3"
     settings.SANDBOX_PACE = 0.05
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite in a file: threads of a live server would lock each other out of one in memory."""
+    database = connections["default"].settings_dict
+    if database["ENGINE"].endswith("sqlite3"):
+        database["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")

@@ -7,12 +7,15 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from generations import assets
+from generations.providers.fields import PictureBounds
 from klingweb.accounts.models import User
 from tests.cast import sign_in
 from tests.road import Ask, finish
 
 FORM = "application/x-www-form-urlencoded"
 SANDBOX = "sandbox"  # a stranger's server: it has keys of its own
+CREDENTIAL_VERBS = ("change", "replace", "test", "pause", "resume", "remove")
 PEOPLE = ("anonymous", "stranger", "viewer", "member", "admin")
 
 # Name of an address → method, and the answer for each of PEOPLE. Nothing may be missing here.
@@ -26,6 +29,22 @@ MATRIX: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "archive": ("GET", (302, 404, 200, 200, 200)),
     "original": ("GET", (302, 404, 200, 200, 200)),
     "thumbnail": ("GET", (302, 404, 200, 200, 200)),
+    "asset": ("GET", (302, 404, 200, 200, 200)),
+    "asset_thumbnail": ("GET", (302, 404, 200, 200, 200)),
+    "credentials": ("GET", (302, 200, 403, 403, 200)),
+    "credential_add": ("GET", (302, 200, 403, 403, 200)),
+    "credential_add POST": ("POST", (302, 422, 403, 403, 422)),
+    "sending": ("POST", (302, 302, 403, 403, 302)),
+    "credential_change": ("GET", (302, 404, 403, 403, 200)),
+    "credential_change POST": ("POST", (302, 404, 403, 403, 422)),
+    "credential_replace": ("GET", (302, 404, 403, 403, 200)),
+    "credential_replace POST": ("POST", (302, 404, 403, 403, 422)),
+    "credential_test": ("POST", (302, 404, 403, 403, 302)),
+    "credential_pause": ("GET", (302, 404, 403, 403, 200)),
+    "credential_pause POST": ("POST", (302, 404, 403, 403, 422)),
+    "credential_resume": ("POST", (302, 404, 403, 403, 302)),
+    "credential_remove": ("GET", (302, 404, 403, 403, 200)),
+    "credential_remove POST": ("POST", (302, 404, 403, 403, 302)),
     "account": ("GET", (302, 200, 200, 200, 200)),
     "switch_team": ("POST", (302, 404, 302, 302, 302)),
     "invitation": ("GET", (404, 404, 404, 404, 404)),
@@ -71,14 +90,18 @@ def test_each_address_answers_each_person_as_written(
 
 def address(name: str, ask: Ask) -> str:
     generation = ask()
-    [image] = finish(generation)
+    [image] = finish(generation, size=(300, 300))
+    reference = assets.keep_image(image, generation.person, PictureBounds())
     arguments: dict[str, dict[str, object]] = {
         "generation": {"pk": generation.pk},
         "cancel": {"pk": generation.pk},
         "archive": {"pk": generation.pk},
         "original": {"pk": image.pk},
         "thumbnail": {"pk": image.pk, "width": 320},
+        "asset": {"pk": reference.pk},
+        "asset_thumbnail": {"pk": reference.pk, "width": 320},
         "invitation": {"token": "unknown"},
+        **{f"credential_{verb}": {"pk": generation.credential_id} for verb in CREDENTIAL_VERBS},
         "account_reset_password_from_key": {"uidb36": "1", "key": "abc-def"},
     }
     return reverse(name, kwargs=arguments.get(name, {}))

@@ -9,13 +9,17 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET, require_http_methods
+from django_htmx.http import reswap
 
 from generations import access, queries, queue
 from generations.catalogue import Offer, offers
 from generations.forms import CreateForm
 from generations.models import Generation
+from generations.providers.registry import PROVIDERS
 from generations.services import asking
+from generations.views import detail, references
 from klingweb.accounts.access import SignedIn, membership, require_member, team_required
 from klingweb.accounts.models import Membership
 
@@ -24,79 +28,91 @@ LONGEST_AGO = timedelta(days=1)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@gzip_page
 @never_cache
 @team_required
 def create(request: SignedIn) -> HttpResponse:
-    """Show the form; swap its fields (`refresh`); or ask for pictures."""
+    """Show the form; swap its fields (`refresh`, or `remove` of a picture); or ask for pictures."""
     member = membership(request)
     offered = offers(member.team)
     if not offered:
-        return render(request, "generations/no_credential.html", {"member": member})
+        return render(request, "generations/no_credential.html", {"member": member, "providers": PROVIDERS.values()})
     if request.method != "POST":
-        return _page(request, member, CreateForm(offered, _start(request)))
-    form = CreateForm(offered, _texts(request.POST))
-    if "refresh" in request.POST:
-        return (
-            render(request, "generations/_fields.html", {"form": form})
-            if request.htmx
-            else _page(request, member, form)
-        )
-    return _ask(request, require_member(member, "make pictures"), form)
+        start = _start(request)
+        return _page(request, member, CreateForm(offered, start, assets=references.named(member, start)))
+    form = _received(request, member, offered)
+    if not {"refresh", "remove"} & set(request.POST):
+        return _ask(request, require_member(member, "make pictures"), form)
+    if request.htmx:
+        return render(request, "generations/_fields.html", {"form": form})
+    return _page(request, member, form)
 
 
 @require_GET
+@gzip_page
 @never_cache
 @team_required
 def changes(request: SignedIn) -> HttpResponse:
     """Whatever changed on the page since it last asked; 204 where nothing did."""
     queue.nudge_follower()
-    now, shown = timezone.now(), _shown(request)
-    found = queries.changed_since(shown, _since(request, now))
+    now, page, shown = timezone.now(), request.GET.get("page"), _shown(request)
+    found = queries.changed_since(_named(request, shown), _since(request, now))
     counts = queries.counts(shown)
     if not found and counts.running:
         return HttpResponse(status=204)
-    context = {
-        "changed": found,
-        "counts": counts,
-        "now": now,
-        "page": request.GET.get("page"),
-        "g": request.GET.get("g", ""),
-    }
+    context = {"changed": found, "counts": counts, "now": now, "page": page, "member": membership(request)}
+    if page == "generation" and found:
+        context |= detail.context_of(request, found[0])
     return render(request, "generations/_changes.html", context)
 
 
+def _received(request: SignedIn, member: Membership, offered: tuple[Offer, ...]) -> CreateForm:
+    """The form as it was sent, with the pictures that came along kept, and errors for those that could not be."""
+    data = _texts(request.POST)
+    wrong = references.receive(request, member, CreateForm(offered, data).operation, data)
+    return CreateForm(offered, data, wrong, references.named(member, data))
+
+
 def _ask(request: SignedIn, member: Membership, form: CreateForm) -> HttpResponse:
-    form.errors = form.foreign
+    form.errors = {**form.errors, **form.foreign}
     if not form.errors:
         asked = asking.ask(member, form.offer, form.operation, form.credential, form.raw, form.key)
         form.errors = asked.errors
         if asked.generation:
-            return _accepted(request, asked, form.offer)
+            return _accepted(request, member, asked, form.offer)
     if request.htmx:
-        return render(request, "generations/_form.html", {"form": form}, status=422)
+        return render(request, "generations/_form.html", {"form": form, "member": member}, status=422)
     return _page(request, member, form, status=422)
 
 
-def _accepted(request: SignedIn, asked: asking.Requested, offer: Offer) -> HttpResponse:
+def _accepted(request: SignedIn, member: Membership, asked: asking.Requested, offer: Offer) -> HttpResponse:
     generation = asked.generation
     if not request.htmx or not generation:
         return redirect("generation", generation.pk if generation else uuid.uuid4())
-    shown = access.visible_to(request.user).filter(person=request.user)
-    card = queries.with_images(shown.filter(pk=generation.pk)).get()
+    mine = _mine(request, member)
     context = {
-        "generation": card,
+        "member": member,
+        "generation": queries.with_images(mine.filter(pk=generation.pk)).get(),
         "new": asked.new,
+        "key": CreateForm((offer,)).key,
+        "counts": queries.counts(mine),
         "now": timezone.now(),
-        "counts": queries.counts(shown),
-        "offer": offer,
+        "page": "create",
     }
-    return render(request, "generations/_accepted.html", context | {"key": CreateForm((offer,)).key, "page": "create"})
+    return reswap(render(request, "generations/_accepted.html", context), "none")  # the form stays as it is
 
 
 def _page(request: SignedIn, member: Membership, form: CreateForm, status: int = 200) -> HttpResponse:
     mine = _mine(request, member)
     recent = list(queries.with_images(mine)[:RECENT])
-    context = {"form": form, "recent": recent, "counts": queries.counts(mine), "now": timezone.now(), "page": "create"}
+    context = {
+        "member": member,
+        "form": form,
+        "recent": recent,
+        "counts": queries.counts(mine),
+        "now": timezone.now(),
+        "page": "create",
+    }
     return render(request, "generations/create.html", context, status=status)
 
 
@@ -110,7 +126,8 @@ def _start(request: SignedIn) -> dict[str, str]:
         messages.warning(request, "The generation whose settings should be used does not exist any more.")
         return {}
     chosen = {"provider": earlier.provider, "operation": earlier.operation, "credential": str(earlier.credential_id)}
-    return chosen | {name: str(value) for name, value in earlier.values.items()}
+    used = {f"{each.field}__asset": str(each.asset_id) for each in earlier.references.all()}
+    return chosen | used | {name: str(value) for name, value in earlier.values.items() if f"{name}__asset" not in used}
 
 
 def _texts(data: QueryDict) -> dict[str, str]:
@@ -125,9 +142,16 @@ def _shown(request: SignedIn) -> QuerySet[Generation]:
     """What the page that asks can show: one generation, the team's, or the person's own."""
     page = request.GET.get("page")
     if page == "generation":
-        return access.visible_to(request.user).filter(pk=_uuid(request.GET.get("g", "")))
+        return _named(request, access.visible_to(request.user))
     member = membership(request)
     return access.visible_to(request.user).filter(team=member.team) if page == "history" else _mine(request, member)
+
+
+def _named(request: SignedIn, shown: QuerySet[Generation]) -> QuerySet[Generation]:
+    """Those that the page names as unfinished there (`g`): it has no place for others."""
+    if "g" not in request.GET:
+        return shown
+    return shown.filter(pk__in=[_uuid(each) for each in request.GET.getlist("g") if each])
 
 
 def _uuid(text: str) -> uuid.UUID:

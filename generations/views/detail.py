@@ -7,22 +7,25 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from generations import access, queries
-from generations.models import Generation
+from generations.models import Generation, Image
+from generations.providers.fields import Value
 from generations.providers.registry import find
 from generations.services import asking
 from klingweb.accounts.access import SignedIn, membership_in, require_member, sign_in_required
 
 
 @require_safe
+@gzip_page
 @never_cache
 @sign_in_required
 def generation(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
     """The page; `?picture=2` shows the second picture large."""
     found = access.generation(request.user, pk)
-    return render(request, "generations/generation.html", context_of(found, request.GET.get("picture", "1")))
+    return render(request, "generations/generation.html", context_of(request, found))
 
 
 @require_POST
@@ -36,21 +39,43 @@ def cancel(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
     return redirect("generation", pk)
 
 
-def context_of(found: Generation, picture: str = "1") -> dict[str, object]:
+def context_of(request: SignedIn, found: Generation) -> dict[str, object]:
     """What the generation's page shows."""
     shown = queries.with_images(Generation.objects.filter(pk=found.pk)).get()
-    pictures = queries.kept(shown)
-    number = int(picture) if picture.isascii() and picture.isdecimal() and 0 < int(picture[:3]) <= len(pictures) else 1
-    provider, operation = find(found.provider, found.operation)
     return {
         "generation": shown,
-        "pictures": pictures,
-        "current": pictures[number - 1] if pictures else None,
-        "settings": [(each.label, found.values[each.name]) for each in operation.fields if each.name in found.values],
-        "provider": provider,
-        "operation": operation,
+        "settings": _settings(shown),
         "events": found.events.all(),
+        "member": membership_in(request.user, found.team_id),
         "counts": queries.counts(Generation.objects.filter(pk=found.pk)),
         "now": timezone.now(),
         "page": "generation",
+    } | _stage(queries.kept(shown), request.GET.get("picture", ""))
+
+
+def _stage(pictures: list[Image], number: str) -> dict[str, object]:
+    """Which picture is large, and which stand before and after it in the round."""
+    if not pictures:
+        return {"pictures": []}
+    position = next((place for place, each in enumerate(pictures) if str(each.number) == number), 0)
+    return {
+        "pictures": pictures,
+        "several": len(pictures) > 1,
+        "current": pictures[position],
+        "position": position + 1,
+        "before": pictures[position - 1],
+        "after": pictures[(position + 1) % len(pictures)],
     }
+
+
+def _settings(shown: Generation) -> list[tuple[str, str]]:
+    """Label and value of everything that was asked for beside the prompt."""
+    provider, operation = find(shown.provider, shown.operation)
+    chosen = [(each.label, shown.values[each.name]) for each in operation.fields if each.name in shown.values]
+    prompt = next((each.label for each in operation.fields if each.meaning == "prompt"), "")
+    made_by: list[tuple[str, str]] = [("Provider", provider.label), ("Operation", operation.label)]
+    return made_by + [(label, _in_words(value)) for label, value in chosen if label != prompt]
+
+
+def _in_words(value: Value) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

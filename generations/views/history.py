@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from generations import access, queries
@@ -14,13 +15,17 @@ from klingweb.accounts.access import SignedIn, membership, team_required
 
 
 @require_safe
+@gzip_page
 @never_cache
 @team_required
 def history(request: SignedIn) -> HttpResponse:
     """One page of generations; `?before=<id>` goes on behind that one, and HTMX gets only the page's rows."""
-    shown = access.visible_to(request.user).filter(team=membership(request).team)
-    found = queries.page_of(shown, after=_last_seen(request))
+    member, after = membership(request), _last_seen(request)
+    shown = access.visible_to(request.user).filter(team=member.team)
+    found = queries.page_of(shown, after)
     context = {
+        "member": member,
+        "after": after,
         "generations": found[: queries.PAGE],
         "more": len(found) > queries.PAGE,
         "counts": queries.counts(shown),

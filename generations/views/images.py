@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 from zipstream import ZIP_STORED, ZipStream
 
-from generations import access, images, queries
+from generations import access, assets, images, pictures, queries
 from generations.models import Generation, Image
 from klingweb.accounts.access import SignedIn, sign_in_required
 
@@ -37,6 +37,25 @@ def thumbnail(request: SignedIn, pk: uuid.UUID, width: int) -> HttpResponseBase:
     if width not in images.THUMBNAILS:
         raise Http404
     return _file(request, f"{image.sha256}-{width}", "image/webp", lambda: images.open_thumbnail(image, width), {})
+
+
+@require_safe
+@sign_in_required
+def asset(request: SignedIn, pk: uuid.UUID) -> HttpResponseBase:
+    """A reference image as providers get it."""
+    kept = access.asset(request.user, pk)
+    headers = {"Content-Disposition": content_disposition_header("download" in request.GET, kept.file_name) or ""}
+    return _file(request, kept.sha256, kept.media_type, lambda: assets.open_original(kept), headers)
+
+
+@require_safe
+@sign_in_required
+def asset_thumbnail(request: SignedIn, pk: uuid.UUID, width: int) -> HttpResponseBase:
+    """A small copy of a reference image, as WebP."""
+    kept = access.asset(request.user, pk)
+    if width != pictures.THUMBNAIL:
+        raise Http404
+    return _file(request, f"{kept.sha256}-{width}", "image/webp", lambda: assets.open_thumbnail(kept), {})
 
 
 @require_safe

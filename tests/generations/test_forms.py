@@ -54,9 +54,9 @@ def test_the_price_follows_model_and_count_and_is_unknown_while_the_count_is(off
 
 
 def test_choosers_are_shown_only_where_there_is_a_choice_or_an_error(ask: Ask, halden: Team) -> None:
-    assert CreateForm(offers(halden)).choosers == []
+    assert [each.name for each in CreateForm(offers(halden)).choosers] == ["operation"]
     Credential.objects.create(team=halden, provider="kling", name="Other", base_url="sandbox:", secrets={}, slots=1)
-    [key] = CreateForm(offers(halden)).choosers
+    _, key = CreateForm(offers(halden)).choosers
     assert (key.name, len(key.options)) == ("credential", 2)
 
 
