@@ -5,7 +5,7 @@ import uuid
 from django.db.models import QuerySet
 from django.http import Http404
 
-from generations.models import Generation, Image
+from generations.models import Asset, Credential, Generation, Image
 from klingweb.accounts.access import team_ids
 from klingweb.accounts.models import User
 
@@ -29,3 +29,19 @@ def image(person: User, pk: uuid.UUID) -> Image:
     if not (kept := found.select_related("generation").first()):
         raise Http404
     return kept
+
+
+def asset(person: User, pk: uuid.UUID) -> Asset:
+    """One reference image that the person may see. Raises Http404."""
+    found = Asset.objects.filter(pk=pk, team__in=team_ids(person)).first()
+    if not found:
+        raise Http404
+    return found
+
+
+def credential(person: User, pk: int) -> Credential:
+    """One credential of the person's teams that has not been removed. Raises Http404."""
+    found = Credential.objects.filter(pk=pk, removed_at=None, team__in=team_ids(person)).select_related("team").first()
+    if not found:
+        raise Http404
+    return found

@@ -1,13 +1,17 @@
-"""Who goes next: slots per credential, and fairness between the people who wait for one."""
+"""Who goes next: slots and the daily limit of each credential, and fairness between the people who wait for one."""
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 
 from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models.functions import Coalesce
 
 from generations.models import Credential, Generation, Status
 from generations.providers.registry import PROVIDERS
+from klingweb.accounts.models import Team
 
 IN_FLIGHT = (Status.SUBMITTING, Status.RUNNING)
+NEEDS_KEY = (*IN_FLIGHT, Status.UNCONFIRMED)  # what the provider is asked about
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -15,9 +19,14 @@ def next_for(credential: Credential, now: datetime) -> Generation | None:
     """The queued generation that may be sent now, or None where nothing is due or fits.
 
     People take turns: whose last request left longest ago goes first, and of one person's requests the oldest. What
-    needs more slots than are free waits; what needs more than there are goes alone.
+    needs more slots than are free waits; what needs more than there are goes alone. What is more than the day's limit
+    leaves waits for another day and lets smaller ones pass.
     """
-    due = Generation.objects.filter(credential=credential, status=Status.QUEUED, due_at__lte=now)
+    if credential.removed_at:
+        return None
+    due = Generation.objects.filter(credential=credential, status=Status.QUEUED, ready=True, due_at__lte=now)
+    if credential.daily_pictures is not None:
+        due = due.filter(asked__lte=credential.daily_pictures - sent_today(credential, now))
     waiting = dict(due.values_list("person_id").annotate(Min("created")).order_by())
     if not waiting:
         return None
@@ -44,3 +53,63 @@ def slots_taken(credential: Credential) -> int:
     in_flight = Generation.objects.filter(Q(credential=credential, status__in=IN_FLIGHT))
     pictures = PROVIDERS[credential.provider].slot_unit == "pictures"
     return in_flight.aggregate(slots=Sum("asked") if pictures else Count("id"))["slots"] or 0
+
+
+# The day --------------------------------------------------------------------------------------------------------------
+
+
+def day_of(now: datetime) -> datetime:
+    """When the day began that daily limits count in."""
+    return datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+
+
+def next_day(now: datetime) -> datetime:
+    """When daily limits begin anew."""
+    return day_of(now) + timedelta(days=1)
+
+
+def sent_today(credential: Credential, now: datetime) -> int:
+    """How many pictures were asked for today with this credential; what came back into the queue was not."""
+    sent = Generation.objects.filter(_sent_since(day_of(now)), credential=credential)
+    return sent.aggregate(pictures=Sum("asked"))["pictures"] or 0
+
+
+# For the page ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Load:
+    """What goes on with a credential: slots taken, requests that wait or are followed, pictures sent today."""
+
+    slots: int = 0
+    queued: int = 0
+    followed: int = 0
+    today: int = 0
+
+
+def loads(team: Team, now: datetime) -> dict[int, Load]:
+    """The load of each of the team's credentials that has any. One query."""
+    in_flight, today = Q(status__in=IN_FLIGHT), _sent_since(day_of(now))
+    found = Generation.objects.filter(Q(status__in=[Status.QUEUED, *NEEDS_KEY]) | today, team=team)
+    counted = (
+        found.order_by()
+        .values("credential", "provider")
+        .annotate(
+            pictures=Coalesce(Sum("asked", filter=in_flight), 0),
+            requests=Count("pk", filter=in_flight),
+            queued=Count("pk", filter=Q(status=Status.QUEUED)),
+            followed=Count("pk", filter=Q(status__in=NEEDS_KEY)),
+            today=Coalesce(Sum("asked", filter=today), 0),
+        )
+    )
+    return {
+        each["credential"]: Load(
+            each[PROVIDERS[each["provider"]].slot_unit], each["queued"], each["followed"], each["today"]
+        )
+        for each in counted
+        if each["provider"] in PROVIDERS
+    }
+
+
+def _sent_since(moment: datetime) -> Q:
+    return Q(submitted_at__gte=moment) & ~Q(status=Status.QUEUED)

@@ -10,10 +10,9 @@ from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from PIL import Image as Pillow
-from PIL import ImageOps
 
 from generations.models import Image
-from generations.pictures import UNREADABLE, webp
+from generations.pictures import TOO_LARGE, turn_upright, webp
 
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
@@ -55,7 +54,7 @@ def verify(path: Path) -> Verified:
                 raise NotAPicture("The file is an animation.")
             picture.load()
             return Verified(FORMATS[str(picture.format)], *picture.size)
-    except UNREADABLE as error:
+    except (OSError, ValueError, SyntaxError, *TOO_LARGE) as error:
         raise NotAPicture(f"The file is not a whole picture ({type(error).__name__}).") from error
 
 
@@ -108,8 +107,9 @@ def exists(image: Image) -> bool:
 
 def _thumbnails(path: Path) -> list[tuple[int, bytes]]:
     with Pillow.open(path, formats=tuple(FORMATS)) as picture:
-        upright = ImageOps.exif_transpose(picture).convert("RGBA" if picture.has_transparency_data else "RGB")
-    return [(width, webp(upright, width)) for width in THUMBNAILS]
+        turn_upright(picture)
+        plain = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return [(width, webp(plain, width)) for width in THUMBNAILS]
 
 
 def _save(name: str, content: File[bytes]) -> str:

@@ -41,7 +41,9 @@ def ask(alice: User, bob: User, credential: Credential) -> Ask:
             (each for each in offer.credentials if each.pk == raw.pop("credential", None)), offer.credentials[0]
         )
         texts = {"prompt": prompt} | {name: str(value) for name, value in raw.items()}
-        made = asking.ask(member, offer, offer.operations[0], chosen, texts, key or f"form {next(count)}")
+        made = asking.ask(
+            member, offer, offer.operation(texts.pop("operation", "")), chosen, texts, key or f"form {next(count)}"
+        )
         assert made.generation, made.errors
         return made.generation
 

@@ -1,7 +1,7 @@
 """What is kept: rows are the truth, queue messages only hints."""
 
-from generations.models.asset import Asset, AssetCopy
-from generations.models.credential import Credential, SendingPause
+from generations.models.asset import Asset, AssetCopy, Reference
+from generations.models.credential import Credential, SendingPause, Standing
 from generations.models.generation import Deletion, Event, Generation, Status
 from generations.models.image import Image
 from generations.models.pulse import Heartbeat, Lease
@@ -16,6 +16,8 @@ __all__ = [
     "Heartbeat",
     "Image",
     "Lease",
+    "Reference",
     "SendingPause",
+    "Standing",
     "Status",
 ]

@@ -26,6 +26,8 @@ class Status(models.TextChoices):
 class Generation(models.Model):
     """One request of a person.
 
+    It is `ready` once all its references are where its provider wants them; before that it is not sent.
+
     Its id is also our name for it at the provider (external id). `due_at` is when its next step may be taken: the POST
     while queued, the next poll while running. `changed` is written with every change that a page should show.
     `token` names the follower's turn that sent it, `doubts` counts how often nobody knew whether it had arrived.
@@ -49,6 +51,7 @@ class Generation(models.Model):
     values = models.JSONField()
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
+    ready = models.BooleanField(default=True, editable=False)
     created = models.DateTimeField(default=timezone.now, editable=False)
     changed = models.DateTimeField(default=timezone.now, editable=False)
     due_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -73,6 +76,7 @@ class Generation(models.Model):
             models.Index(fields=["team", "-created", "-id"], name="generation_history"),
             models.Index(fields=["team", "changed"], name="generation_changed"),
             models.Index(fields=["credential", "status"], name="generation_slots"),
+            models.Index(fields=["credential", "submitted_at"], name="generation_sent"),
         ]
 
     def __str__(self) -> str:

@@ -142,7 +142,7 @@ class Backend(httpcore.AsyncNetworkBackend):
     async def _resolve(self, host: str, port: int) -> list[str]:
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=2)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a label that is empty or too long
             raise httpcore.ConnectError(f"{host} has no address.") from error
         return list(dict.fromkeys(str(each[4][0]) for each in found))
 
@@ -198,6 +198,8 @@ class Client:
         except TimeoutError:
             return NotFetched(f"The picture was not here within {call.deadline:g} seconds.")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            if isinstance(error.__cause__, Forbidden):
+                return NotFetched(str(error))
             return NotFetched(f"The picture could not be fetched ({type(error).__name__}).")
 
     async def _follow(self, call: Call, path: Path, cap: int) -> Fetched | NotFetched:

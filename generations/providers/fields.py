@@ -11,7 +11,7 @@ from typing import Literal
 
 Value = str | int | float | bool | None
 Values = Mapping[str, Value]
-Meaning = Literal["", "model", "prompt", "picture", "negative", "count", "shape", "resolution"]
+Meaning = Literal["", "model", "prompt", "picture", "reference", "strength", "negative", "count", "shape", "resolution"]
 
 
 class Invalid(Exception):

@@ -100,6 +100,7 @@ IMAGE_REFERENCE = Choice(
     words={"": "Whole picture", "subject": "Subject", "face": "Face"},
     required=equals("model_name", "kling-v1-5"),
     when=filled("image"),
+    meaning="reference",
     source=PAGE,
 )
 IMAGE_FIDELITY = Number(
@@ -110,6 +111,7 @@ IMAGE_FIDELITY = Number(
     at_most=1,
     step=0.05,
     when=filled("image"),
+    meaning="strength",
     source=PAGE,
 )
 HUMAN_FIDELITY = Number(
@@ -120,6 +122,7 @@ HUMAN_FIDELITY = Number(
     at_most=1,
     step=0.05,
     when=equals("image_reference", "subject"),
+    meaning="strength",
     source=PAGE,
 )
 SHAPE = Choice(
@@ -356,7 +359,7 @@ PROVIDER = Provider(
     label="Kling official",
     base_urls=("https://api-singapore.klingai.com", "https://api-beijing.klingai.com", "https://api.klingai.com"),
     credential_ways=CREDENTIAL_WAYS,
-    operations=(TEXT_TO_IMAGE,),
+    operations=(TEXT_TO_IMAGE, IMAGE_TO_IMAGE),
     slot_unit=SLOT_UNIT,
     default_slots=9,
     deadlines=DEADLINES,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from django.db import IntegrityError, transaction
@@ -9,10 +10,13 @@ from django.db import IntegrityError, transaction
 from generations import pricing, queue
 from generations.catalogue import Offer
 from generations.lifecycle import advance, begin
-from generations.models import Credential, Generation, Status
-from generations.providers.fields import Values
+from generations.models import Asset, Credential, Generation, Reference, Status
+from generations.providers.fields import Picture, Values
 from generations.providers.spec import Operation
 from klingweb.accounts.models import Membership
+
+
+GONE = "This picture is not here any more. Choose another."
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,37 @@ def ask(
 ) -> Requested:
     """Check a person's form and write the generation. The same form sent twice makes one."""
     cleaned = operation.clean(raw)
-    if cleaned.errors:
-        return Requested(None, cleaned.errors)
+    used = _references(member, operation, cleaned.values)
+    missing = {name: GONE for name, asset in used.items() if not asset}
+    if wrong := cleaned.errors | missing:
+        return Requested(None, wrong)
     generation = _new(member, offer, operation, credential, cleaned.values, key)
+    generation.ready = not used
     try:
-        begin(generation, f"Asked by {member.user.display_name}")
+        with transaction.atomic():
+            begin(generation, f"Asked by {member.user.display_name}")
+            Reference.objects.bulk_create(
+                Reference(generation=generation, field=name, asset=asset) for name, asset in used.items() if asset
+            )
     except IntegrityError:
-        return Requested(Generation.objects.get(person=member.user, key=generation.key), {})
-    transaction.on_commit(queue.nudge_follower)
+        return _sent_before(member, generation.key, used)
+    transaction.on_commit(queue.nudge_follower if generation.ready else partial(queue.enqueue_ready, [generation.pk]))
     return Requested(generation, {}, new=True)
+
+
+def _sent_before(member: Membership, key: str, used: Mapping[str, Asset | None]) -> Requested:
+    """The generation that this form made before; where there is none, a picture went while the form was sent."""
+    earlier = Generation.objects.filter(person=member.user, key=key).first()
+    return Requested(earlier, {}) if earlier else Requested(None, dict.fromkeys(used, GONE))
+
+
+def _references(member: Membership, operation: Operation, values: Values) -> dict[str, Asset | None]:
+    """The team's asset for each picture that is set; None where there is no such asset."""
+    pictures = [each.name for each in operation.fields if isinstance(each, Picture) and each.name in values]
+    if not pictures:
+        return {}
+    found = {str(each.pk): each for each in Asset.objects.filter(team=member.team, pk__in=map(values.get, pictures))}
+    return {name: found.get(str(values[name])) for name in pictures}
 
 
 def _new(

@@ -1,10 +1,13 @@
-"""Removing a generation for good, because a person may have to. That it was done is recorded; what it showed is not."""
+"""Removing a generation for good, because a person may have to.
+
+Its pictures go with it, and references that nobody else uses. That it was done is recorded; what it showed is not.
+"""
 
 from django.db import transaction
 
-from generations import images
+from generations import assets, images
 from generations.lifecycle import TERMINAL
-from generations.models import Deletion, Generation
+from generations.models import Asset, Deletion, Generation
 from klingweb.accounts.models import User
 
 
@@ -21,16 +24,21 @@ def delete(generation: Generation, person: User) -> bool:
         return False
     kept = list(generation.images.all())
     with transaction.atomic():
-        gone = Generation.objects.filter(pk=generation.pk, status__in=TERMINAL)
-        if not gone.exists():
+        ended = Generation.objects.filter(pk=generation.pk, status__in=TERMINAL)
+        if not ended.exists():
             return False
-        Deletion.objects.create(
-            team=generation.team,
-            by=person,
-            generation_id=generation.pk,
-            pictures=len([each for each in kept if each.file]),
-        )
-        gone.delete()
+        _remove(generation, person, pictures=sum(bool(each.file) for each in kept))
     for image in kept:
         images.forget(image)
     return True
+
+
+def _remove(generation: Generation, person: User, pictures: int) -> None:
+    used = list(Asset.objects.filter(references__generation=generation).distinct())
+    Generation.objects.filter(pk=generation.pk).delete()
+    unused = [each for each in used if not each.references.exists()]
+    for asset in unused:
+        assets.forget(asset)
+    Deletion.objects.create(
+        team=generation.team, by=person, generation_id=generation.pk, pictures=pictures, references=len(unused)
+    )

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 from django.utils import timezone
 
-from generations import credentials
+from generations import assets, credentials
 from generations.lifecycle import advance
 from generations.models import Generation, Status
 from generations.providers import client, errors
@@ -28,7 +28,10 @@ def begin(generation: Generation, token: str) -> client.Call | None:
     """
     now = timezone.now()
     provider, operation = find(generation.provider, generation.operation)
-    order = Order(generation.values, str(generation.pk))
+    pictures = {
+        each.field: assets.base64_of(each.copy) for each in generation.references.select_related("copy") if each.copy
+    }
+    order = Order(generation.values, str(generation.pk), pictures)
     call = client.Call(
         provider.build_create(operation, order, credentials.account(generation.credential), now),
         provider.deadlines.create,

@@ -83,6 +83,8 @@ def it_was_made(generation: Generation, task_id: str, person: str) -> None:
     """A person has found it at the provider. Raises CannotTell unless the provider knows this id."""
     if generation.status not in (Status.UNCONFIRMED, Status.FAILED) or not generation.doubts:
         raise CannotTell("This generation is not waiting for a decision any more.")
+    if generation.credential.erased_at:
+        raise CannotTell("Its key has been removed, so the provider cannot be asked any more.")
     if not TASK_ID.fullmatch(task_id):
         raise CannotTell("Paste the id of the task as the provider shows it: letters, digits, - and _ only.")
     progress = _ask(generation, task_id)

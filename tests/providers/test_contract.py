@@ -8,13 +8,14 @@ import pytest
 
 from generations.providers.errors import ProviderError
 from generations.providers.exchange import Account, Order, Task
-from generations.providers.fields import Ours
+from generations.providers.fields import Ours, Picture
 from generations.providers.registry import PROVIDERS, find
 from generations.providers.spec import Operation, Provider
 from tests.providers.fixtures import FOLDER, answer
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ID = "0b8f3f5e-8a06-4d7a-9b5d-5f0b8a3c1d2e"
+ASSET = "7d9f8a52-8c5e-4d3c-9a0f-0d1f5a9b6c7e"
 EACH = [(provider, operation) for provider in PROVIDERS.values() for operation in provider.operations]
 ANSWERS = sorted(f"{path.parent.name}/{path.stem}" for path in FOLDER.glob("*/*-to-image__*.json"))
 
@@ -29,14 +30,20 @@ def account(provider: Provider) -> Account:
 
 
 def smallest(operation: Operation) -> dict[str, object]:
-    cleaned = operation.clean({"prompt": "A vase"})
+    required = {each.name: ASSET for each in operation.fields if isinstance(each, Picture) and each.required.holds({})}
+    cleaned = operation.clean({"prompt": "A vase"} | required)
     assert not cleaned.errors
     return dict(cleaned.values)
 
 
+def order(operation: Operation) -> Order:
+    pictures = {each.name: "aGVsbG8=" for each in operation.fields if isinstance(each, Picture)}
+    return Order(smallest(operation), ID, pictures)
+
+
 @each_operation
 def test_create_is_one_post_to_the_base_url_as_the_credential(provider: Provider, operation: Operation) -> None:
-    request = provider.build_create(operation, Order(smallest(operation), ID), account(provider), NOW)
+    request = provider.build_create(operation, order(operation), account(provider), NOW)
     assert request.method == "POST"
     assert str(request.url).startswith(provider.base_urls[0])
     assert request.headers["authorization"].startswith("Bearer ")
@@ -52,7 +59,7 @@ def test_a_query_is_a_get_that_names_the_task(provider: Provider, operation: Ope
 @each_operation
 def test_a_base_url_with_a_path_keeps_it(provider: Provider, operation: Operation) -> None:
     elsewhere = Account("http://127.0.0.1:9/some/prefix", account(provider).secrets)
-    request = provider.build_create(operation, Order(smallest(operation), ID), elsewhere, NOW)
+    request = provider.build_create(operation, order(operation), elsewhere, NOW)
     assert str(request.url).startswith("http://127.0.0.1:9/some/prefix/")
 
 
@@ -61,7 +68,7 @@ def test_secrets_are_neither_in_the_address_nor_in_the_body_nor_in_a_repr(
     provider: Provider, operation: Operation
 ) -> None:
     whom = account(provider)
-    request = provider.build_create(operation, Order(smallest(operation), ID), whom, NOW)
+    request = provider.build_create(operation, order(operation), whom, NOW)
     assert "canary" not in str(request.url)
     assert b"canary" not in request.content
     assert "canary" not in repr(whom)

@@ -1,0 +1,187 @@
+"""What admins do with credentials: add, test, replace, change, pause, resume, remove. None of it costs anything."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from generations import credentials, queue
+from generations.credentials import BadCredential, Key
+from generations.dispatch import NEEDS_KEY
+from generations.lifecycle import UNFINISHED
+from generations.models import Credential, Generation, Status
+from generations.providers import client, errors
+from generations.providers.exchange import Reply
+from generations.providers.registry import PROVIDERS
+from generations.providers.spec import Provider
+from generations.services.common import fail
+from klingweb.accounts.models import Membership, User
+from klingweb.secrets import Secrets, Undecryptable
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 10.0  # seconds that a person waits for a test at most
+TEST_EVERY = timedelta(seconds=2)  # Kling answers such questions once a second
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an admin may change of a credential without its secrets. No `daily_pictures` means no limit."""
+
+    name: str
+    slots: int
+    daily_pictures: int | None
+
+
+# Adding and changing --------------------------------------------------------------------------------------------------
+
+
+def add(member: Membership, provider: Provider, key: Key, limits: Limits) -> Credential:
+    """A new credential of the member's team. Raises BadCredential."""
+    values = credentials.fields_of(provider, key) | vars(limits)
+    with _name_free():
+        return Credential.objects.create(team=member.team, provider=provider.slug, created_by=member.user, **values)
+
+
+def change(credential: Credential, person: User, limits: Limits) -> None:
+    """Rename it, or change its limits. Raises BadCredential where the name is taken."""
+    with _name_free():
+        _write(credential, person, **vars(limits))
+    _go_on(credential)
+
+
+def replace(credential: Credential, person: User, key: Key) -> None:
+    """Put another key in its place; the old one is gone. A pause stays. Raises BadCredential."""
+    _write(credential, person, **credentials.fields_of(PROVIDERS[credential.provider], key))
+
+
+def pause(credential: Credential, person: User, reason: str) -> None:
+    """Send nothing with it until somebody resumes it."""
+    credentials.pause(credential, reason, person)
+
+
+def resume(credential: Credential) -> None:
+    """Send with it again, beginning with what waits."""
+    credentials.resume(credential)
+    _go_on(credential)
+
+
+# Testing --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a test said. `ok` is None where nobody answered; `details` are the provider's own words."""
+
+    ok: bool | None
+    balance: str = ""
+    problem: str = ""
+    details: str = ""
+    pauses: bool = False
+
+
+def test(credential: Credential) -> bool:
+    """Ask the provider whether the key works, and note what it says. False where somebody asked a moment ago.
+
+    A key that the account cannot send with is paused as anywhere else; success resumes nothing. The object in hand is
+    brought up to date.
+    """
+    now = timezone.now()
+    rested = Q(tested_at=None) | Q(tested_at__lte=now - TEST_EVERY)
+    if not _kept(credential).filter(rested).update(tested_at=now):
+        return False
+    credential.refresh_from_db()
+    verdict = _ask(credential, now)
+    noted = (
+        _kept(credential)
+        .filter(tested_at=now)
+        .update(  # not where the key was replaced meanwhile
+            tested_ok=verdict.ok,
+            balance=verdict.balance[:200],
+            test_problem=verdict.problem[:300],
+            test_details=verdict.details,
+        )
+    )
+    if noted and verdict.pauses:
+        credentials.pause(credential, verdict.problem)
+    log.info("%s tested: %s %s", credential.last_four, verdict.ok, verdict.details[:20])
+    credential.refresh_from_db()
+    return True
+
+
+def _ask(credential: Credential, now: datetime) -> Verdict:
+    provider = PROVIDERS[credential.provider]
+    try:
+        request = provider.build_checkup(credentials.account(credential), now)
+    except Undecryptable as error:
+        return Verdict(False, problem=f"{error} An admin has to enter the secrets again.", pauses=True)
+    deadline = min(PATIENCE, provider.deadlines.query)
+    call = client.Call(request, deadline, credentials.api_policy(credential), lane=str(credential.pk))
+    return _judge(provider, credential, client.shared().send(call).result())
+
+
+def _judge(provider: Provider, credential: Credential, reply: Reply) -> Verdict:
+    if not isinstance(reply, httpx.Response):
+        return Verdict(None, problem=f"{provider.label} does not answer. {reply.reason}")
+    try:
+        return Verdict(True, balance=provider.parse_checkup(reply).balance)
+    except errors.ProviderError as error:
+        words = client.redact(f"{error.code} {error.details}".strip(), credential.secrets.values(), 400)
+        if error.pauses_credential:
+            return Verdict(False, problem=error.sentence, details=words, pauses=True)
+        if isinstance(error, errors.Busy | errors.Unavailable):
+            return Verdict(None, problem=f"{provider.label} could not say. Test again in a minute.", details=words)
+        return Verdict(False, problem=f"{provider.label} refused the test.", details=words)
+
+
+# Removing -------------------------------------------------------------------------------------------------------------
+
+
+def remove(credential: Credential, person: User) -> None:
+    """Offer it no longer. What waits for it fails; what is under way is followed to its end."""
+    _write(credential, person, removed_at=timezone.now())
+    settle_removed()
+
+
+def settle_removed() -> None:
+    """End what still waits for a removed credential, and erase the secrets that nothing needs any more."""
+    waiting = Generation.objects.filter(status=Status.QUEUED, credential__removed_at__isnull=False)
+    for generation in waiting.select_related("credential"):
+        cost = "Whether its first request was charged is not known." if generation.doubts else "Nothing was charged."
+        fail(generation, f"The key {generation.credential} was removed before this was sent. {cost}")
+    unfinished = Generation.objects.filter(status__in=[*UNFINISHED, *NEEDS_KEY], credential=OuterRef("pk"))
+    removed = Credential.objects.filter(removed_at__isnull=False, erased_at=None)
+    removed.filter(~Exists(unfinished)).update(secrets=Secrets(), erased_at=timezone.now())
+
+
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+
+def _kept(credential: Credential) -> QuerySet[Credential]:
+    return Credential.objects.filter(pk=credential.pk, removed_at=None)
+
+
+def _write(credential: Credential, person: User, **values: Any) -> None:
+    _kept(credential).update(**values, changed_by=person, changed_at=timezone.now())
+    credential.refresh_from_db()
+
+
+def _go_on(credential: Credential) -> None:
+    credentials.show_waiting(Generation.objects.filter(credential=credential))
+    transaction.on_commit(queue.nudge_follower)
+
+
+@contextmanager
+def _name_free() -> Iterator[None]:
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        raise BadCredential("Another credential of this provider has that name. Choose another.", "name") from None
