@@ -1,14 +1,16 @@
 """Credentials: where their requests go, as whom, and when they rest."""
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from generations.models import Credential, SendingPause
+from generations.models import Credential, Generation, SendingPause, Status
 from generations.providers.client import HostPolicy, host_port
 from generations.providers.exchange import Account
 from generations.providers.registry import PROVIDERS
@@ -17,10 +19,33 @@ from klingweb.accounts.models import Team, User
 from klingweb.secrets import Secrets
 
 SANDBOX = "sandbox:"  # a base URL that is resolved at call time, so that the demo works on any port
+AWAKE: dict[str, Any] = {"paused_at": None, "paused_by": None, "paused_reason": ""}
+UNTESTED: dict[str, Any] = {
+    "tested_at": None,
+    "tested_ok": None,
+    "balance": "",
+    "test_problem": "",
+    "test_details": "",
+}
+
+
+SECRET = re.compile(r"[!-~]*")  # what can stand in a header
 
 
 class BadCredential(Exception):
-    """The credential cannot be used as entered. The text is a sentence that says what to do."""
+    """The credential cannot be used as entered. The text is a sentence that says what to do, and never a secret."""
+
+    def __init__(self, sentence: str, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Key:
+    """The secret values of one way to sign in, and the address that they are for."""
+
+    secrets: Mapping[str, str] = field(repr=False)
+    base_url: str
 
 
 def ensure(
@@ -34,23 +59,24 @@ def ensure(
     declared = PROVIDERS.get(provider)
     if not declared:
         raise BadCredential(f"There is no provider {provider}. Choose one of: {', '.join(PROVIDERS)}.")
-    check_secrets(declared, secrets)
-    base_url = check_base_url(declared, base_url or declared.base_urls[0])
+    values = fields_of(declared, Key(secrets, base_url or declared.base_urls[0]))
     if slots is not None and slots < 1:
         raise BadCredential("A credential needs at least one slot.")
+    values |= {"slots": slots or declared.default_slots, **AWAKE}
     return Credential.objects.update_or_create(
-        team=team,
-        provider=provider,
-        name=name,
-        defaults={
-            "base_url": base_url,
-            "secrets": Secrets({name: value.strip() for name, value in secrets.items() if value.strip()}),
-            "last_four": _last_four(declared, secrets),
-            "slots": slots or declared.default_slots,
-            "paused_at": None,
-            "paused_reason": "",
-        },
+        team=team, provider=provider, name=name, removed_at=None, defaults=values
     )
+
+
+def fields_of(provider: Provider, key: Key) -> dict[str, Any]:
+    """What a row holds of a key that has not been tested yet. Raises BadCredential."""
+    check_secrets(provider, key.secrets)
+    return {
+        "base_url": check_base_url(provider, key.base_url),
+        "secrets": Secrets({name: value.strip() for name, value in key.secrets.items() if value.strip()}),
+        "last_four": _last_four(provider, key.secrets),
+        **UNTESTED,
+    }
 
 
 def check_secrets(provider: Provider, secrets: Mapping[str, str]) -> None:
@@ -63,6 +89,8 @@ def check_secrets(provider: Provider, secrets: Mapping[str, str]) -> None:
     if given not in [set(names) for names in ways]:
         half = next((set(names) - given for names in ways if given and given < set(names)), None)
         raise BadCredential(f"{provider.label} needs {' and '.join(sorted(half)) if half else choice}.")
+    if strange := next((name for name, value in secrets.items() if not SECRET.fullmatch(value.strip())), None):
+        raise BadCredential("No key has such characters or spaces inside. Copy it once more.", strange)
 
 
 def check_base_url(provider: Provider, base_url: str) -> str:
@@ -104,29 +132,38 @@ def result_policy(credential: Credential) -> HostPolicy:
 
 def working(team: Team) -> QuerySet[Credential]:
     """The team's credentials that may be chosen. Sandbox ones only while the sandbox is on."""
-    found = Credential.objects.filter(team=team, provider__in=PROVIDERS)
+    found = Credential.objects.filter(team=team, provider__in=PROVIDERS, removed_at=None)
     return found if settings.SANDBOX != "off" else found.exclude(base_url=SANDBOX)
 
 
-def pause(credential: Credential, reason: str, now: datetime | None = None) -> None:
+def pause(credential: Credential, reason: str, by: User | None = None) -> None:
     """Stop sending with this credential. Its queued work waits; the first reason stays."""
-    moment = now or timezone.now()
-    Credential.objects.filter(pk=credential.pk, paused_at=None).update(paused_at=moment, paused_reason=reason[:300])
+    values = {"paused_at": timezone.now(), "paused_by": by, "paused_reason": reason[:300]}
+    if Credential.objects.filter(pk=credential.pk, paused_at=None).update(**values):
+        show_waiting(Generation.objects.filter(credential=credential))
 
 
 def resume(credential: Credential) -> None:
     """Send with this credential again."""
-    Credential.objects.filter(pk=credential.pk).update(paused_at=None, paused_reason="")
+    Credential.objects.filter(pk=credential.pk).update(**AWAKE)
+    show_waiting(Generation.objects.filter(credential=credential))
 
 
 def pause_team(team: Team, person: User) -> None:
     """Send nothing for this team until somebody resumes it."""
     SendingPause.objects.get_or_create(team=team, defaults={"by": person})
+    show_waiting(Generation.objects.filter(team=team))
 
 
 def resume_team(team: Team) -> None:
     """Send for this team again."""
     SendingPause.objects.filter(team=team).delete()
+    show_waiting(Generation.objects.filter(team=team))
+
+
+def show_waiting(generations: QuerySet[Generation]) -> None:
+    """Open pages show anew those that wait: why they do has changed."""
+    generations.filter(status=Status.QUEUED).update(changed=timezone.now())
 
 
 def _last_four(provider: Provider, secrets: Mapping[str, str]) -> str:

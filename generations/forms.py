@@ -99,6 +99,12 @@ class CreateForm:
         return [each for each in made if len(each.options) > 1 or each.error]
 
     @property
+    def picture_slot(self) -> tuple[str, str] | None:
+        """Operation and field for a picture that arrives by itself: the first of this provider that takes one."""
+        fields = ((one.slug, each) for one in self.offer.operations for each in one.fields)
+        return next(((slug, each.name) for slug, each in fields if isinstance(each, Picture)), None)
+
+    @property
     def fixed(self) -> dict[str, str]:
         """Who makes it where there is nothing to choose: sent along all the same."""
         chosen = {

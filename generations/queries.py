@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q, QuerySet
 
 from generations.lifecycle import UNFINISHED
-from generations.models import Generation, Image, Lease, Status
+from generations.models import Credential, Generation, Image, Lease, Status
 from generations.queue import FOLLOWER
+from klingweb.accounts.models import Team
 
 PAGE = 30
 OVERLAP = timedelta(seconds=2)  # commits may become visible in another order than their moments
 NEEDS_PERSON = (Status.UNCONFIRMED,)
+SILENCE = timedelta(seconds=20)  # after the follower's lease has ended; a restart takes less
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,19 @@ def open_submissions() -> int:
 def followed(now: datetime) -> bool:
     """Whether somebody follows the generations."""
     return Lease.objects.filter(name=FOLLOWER, expires_at__gt=now).exists()
+
+
+def silent_since(team: Team, now: datetime) -> datetime | None:
+    """Since when nobody sends or follows, although the team waits for something; None where all is well."""
+    lease = Lease.objects.filter(name=FOLLOWER, expires_at__lt=now - SILENCE).first()
+    waits = lease and Generation.objects.filter(team=team, status__in=UNFINISHED).exists()
+    return lease.expires_at if lease and waits else None
+
+
+def credentials_of(team: Team) -> list[Credential]:
+    """The team's credentials that have not been removed, with who did what, and with a pause of all its sending."""
+    found = Credential.objects.filter(team=team, removed_at=None)
+    return list(found.select_related("created_by", "changed_by", "paused_by", "team__sending_pause__by"))
 
 
 def kept(generation: Generation) -> list[Image]:

@@ -78,14 +78,11 @@ class Env:
 
     def seconds(self, name: str, default: float) -> float:
         """A duration in seconds, more than zero."""
+        return self._positive(name, default, "a number of seconds above zero")
 
-        def read(value: str) -> float:
-            number = float(value)
-            if not 0 < number < float("inf"):
-                raise ValueError
-            return number
-
-        return self._parse(name, default, read, "a number of seconds above zero", f"{default:g}")
+    def factor(self, name: str, default: float) -> float:
+        """A number to multiply by, more than zero."""
+        return self._positive(name, default, "a number above zero")
 
     def choice(self, name: str, options: tuple[str, ...], file: Path | None = None) -> str:
         """One of the options, in lower case, from NAME or from `file` where it exists; the first is the default."""
@@ -162,6 +159,15 @@ class Env:
 
         example = "smtp://user:password@mail.example.com:587?tls=1&from=pictures@example.com"
         return self._parse(name, Mail(), read, "a mail address of the form smtp://…", example, self.secret(name))
+
+    def _positive(self, name: str, default: float, what: str) -> float:
+        def read(value: str) -> float:
+            number = float(value)
+            if not 0 < number < float("inf"):
+                raise ValueError
+            return number
+
+        return self._parse(name, default, read, what, f"{default:g}")
 
     def _parse(
         self, name: str, default: T, read: Callable[[str], T], what: str, example: str, value: str | None = None

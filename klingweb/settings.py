@@ -30,8 +30,8 @@ ENCRYPTION_KEYS = env.names("ENCRYPTION_KEYS", secret_file=KEYS_DIR / "encryptio
 # Providers ------------------------------------------------------------------------------------------------------------
 SANDBOX_SWITCH = DATA_DIR / "sandbox"  # made by `prepare --demo`
 SANDBOX = env.choice("SANDBOX", ("off", "on", "public"), SANDBOX_SWITCH)
-SANDBOX_FILE = DATA_DIR / "sandbox.sqlite3"
-SANDBOX_PACE, SANDBOX_SLOTS = 1.0, 9
+SANDBOX_FILE, SANDBOX_SLOTS = DATA_DIR / "sandbox.sqlite3", 9
+PACE = SANDBOX_PACE = env.factor("PACE", 1)  # of all waits, leases and deadlines towards providers; tests hurry
 FREE_SPACE = 2**30  # bytes; with less in the data directory nothing is sent
 SANDBOX_ADDRESS = f"{LOCAL_ADDRESS}/sandbox"
 TRUSTED_PROVIDER_HOSTS = env.host_ports("TRUSTED_PROVIDER_HOSTS")
@@ -135,20 +135,21 @@ Q_CLUSTER = {
     **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
     "workers": WORKERS,
     "queue_limit": WORKERS,
-    "timeout": 60,
-    "retry": 200,
+    "timeout": 160,  # a picture may take two minutes to arrive
+    "retry": 500,
     "max_attempts": 1,
     "ack_failures": True,  # a failed task is not redelivered: the sweep decides by the row
     "save_limit": -1,
     "catch_up": False,
     "poll": 0.2,
-    # The follower's turn lingers for its open POSTs, whose deadline may be minutes.
+    # A turn of the follower lingers for its open POSTs.
     "ALT_CLUSTERS": {"fast": {"workers": 2, "queue_limit": 2, "timeout": 300, "retry": 1300}},
 }
-FOLLOWER_TURN = 20.0  # one turn of the loop, then it queues the next
-FOLLOWER_LEASE = 6.0  # how long a silent follower is believed to be alive
+# One turn of the follower's loop, then it queues the next; how long a silent follower is believed to be alive.
+FOLLOWER_TURN, FOLLOWER_LEASE = env.seconds("FOLLOWER_TURN", 20), env.seconds("FOLLOWER_LEASE", 6)
+SUBMISSION_GRACE = env.seconds("SUBMISSION_GRACE", 15)  # after a POST's deadline, before anybody else judges it
 HEARTBEAT_SILENCE = env.seconds("HEARTBEAT_SILENCE", 150)  # a cluster that is silent for longer is restarted
-HEARTBEAT_EVERY = HEARTBEAT_SILENCE / 10
+HEARTBEAT_EVERY = env.seconds("HEARTBEAT_EVERY", HEARTBEAT_SILENCE / 10)  # then clusters are asked, and work is sought
 STOP_FILE = env.text("STOP_FILE")  # named by `serve` for its children; exists once they should come to an end
 
 # People ---------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.db import connections
 from pytest_django import Settings
 
@@ -26,6 +27,8 @@ def _quick_and_apart(settings: Settings, tmp_path: Path) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SANDBOX_FILE = tmp_path / "sandbox.sqlite3"
     settings.SANDBOX_PACE = 0.05
+    if settings.REDIS_URL:
+        cache.clear()  # all of this worker's Redis database, the queue included
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.utils import timezone
+from django_q.brokers import get_broker
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 from PIL import Image as Pillow
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from generations import credentials, follower, images
+from generations import credentials, follower, images, queue
 from generations.catalogue import offers
 from generations.lifecycle import TERMINAL
 from generations.models import Credential, Generation, Image, Status
@@ -95,3 +99,20 @@ def finish(generation: Generation, count: int = 1, size: tuple[int, int] = (120,
     Generation.objects.filter(pk=generation.pk).update(status=Status.SUCCEEDED, finished_at=timezone.now())
     generation.refresh_from_db()
     return made
+
+
+def messages() -> list[str]:
+    """The dotted names of the tasks that wait in the queue, whichever broker it has: first the fast cluster's."""
+    if not django_settings.REDIS_URL:
+        return [each.func() for each in OrmQ.objects.order_by("pk")]
+    brokers = [get_broker(cluster) for cluster in (queue.FAST, queue.DEFAULT)]
+    packed = [each for broker in brokers for each in broker.connection.lrange(broker.list_key, 0, -1)]
+    return [SignedPackage.loads(each)["func"] for each in packed]
+
+
+def forget_messages() -> None:
+    """Empty the queue."""
+    OrmQ.objects.all().delete()
+    if django_settings.REDIS_URL:
+        for cluster in (queue.FAST, queue.DEFAULT):
+            get_broker(cluster).delete_queue()

@@ -10,7 +10,7 @@ from klingweb.secrets import SecretsField
 
 
 class Standing(models.TextChoices):
-    """What is known of a credential. Only `paused` keeps anything from being sent with it."""
+    """What is known of a credential, the worst first. Only `paused` keeps anything from being sent with it."""
 
     PAUSED = "paused"
     REFUSED = "refused"

@@ -15,7 +15,6 @@ from generations.providers.fields import Picture, Values
 from generations.providers.spec import Operation
 from klingweb.accounts.models import Membership
 
-
 GONE = "This picture is not here any more. Choose another."
 
 

@@ -83,7 +83,8 @@ def page(request: SignedIn) -> HttpResponse:
         for each in found
         if each.provider in PROVIDERS
     ]
-    rows.sort(key=lambda row: (row.credential.standing == Standing.WORKING, row.provider.label, row.credential.name))
+    order = list(Standing)
+    rows.sort(key=lambda row: (order.index(row.credential.standing), row.provider.label, row.credential.name))
     context = {"rows": rows, "waiting": sum(each.queued for each in loads.values()), "now": now}
     return render(request, "generations/credentials/page.html", context)
 

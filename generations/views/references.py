@@ -30,7 +30,7 @@ def receive(request: SignedIn, member: Membership, operation: Operation, data: d
     wrong = {}
     for each in _pictures(operation):
         try:
-            asset = _arrived(request, member, each, data.pop(f"{each.name}__address", "").strip())
+            asset = _arrived(request, member, each, data)
         except BadPicture as refusal:
             wrong[each.name] = str(refusal)
             continue
@@ -73,14 +73,19 @@ def _open_with(
     return redirect(f"{reverse('create')}?{urlencode(chosen)}")
 
 
-def _arrived(request: SignedIn, member: Membership, field: Picture, address: str) -> Asset | None:
+def _arrived(request: SignedIn, member: Membership, field: Picture, data: dict[str, str]) -> Asset | None:
     upload = request.FILES.get(field.name)
-    if not upload and not address:
+    address, image = (data.pop(f"{field.name}__{kind}", "").strip() for kind in ("address", "image"))
+    if not (upload or address or image):
         return None
     require_member(member, DOING)
     if upload and upload.file:
         return assets.keep(member.team, member.user, upload.file, upload.name or "", field.limits)
-    return assets.keep_address(member.team, member.user, address, field.limits)
+    if address:
+        return assets.keep_address(member.team, member.user, address, field.limits)
+    if not _is_id(image):
+        raise BadPicture("Choose the picture again.")
+    return assets.keep_image(access.image(request.user, uuid.UUID(image)), member.user, field.limits)
 
 
 def _pictures(operation: Operation) -> list[Picture]:

@@ -149,7 +149,7 @@ function remember(target, sent) {
   const active = document.activeElement;
   kept = { open: new Map(), values: new Map(), focus: target.contains(active) && active.id ? active : null };
   for (const fold of all("details[id]", target)) kept.open.set(fold.id, fold.open);
-  for (const field of all("input:not([type=hidden]), select, textarea", target)) {
+  for (const field of all("input:not([type=hidden], [type=file]), select, textarea", target)) {
     const asked = sent.get(field.name)?.replaceAll("\r", "") ?? null;
     if (field.type === "checkbox") {
       if (field.checked !== (asked !== null)) kept.values.set(field.id, field.checked);
@@ -226,6 +226,64 @@ on("click", (event) => {
   if (!picture || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   location.assign(picture.dataset.view);
+});
+
+// -- References: dropped, pasted, or a picture that was made here -------------------------------------------------------
+
+let waiting = null;
+
+function place(files) {
+  const slot = one("#create [data-slot] input[type=file]");
+  if (slot) {
+    slot.files = files;
+    slot.dispatchEvent(new Event("change", { bubbles: true }));
+    return;
+  }
+  const chooser = one("#create [name=operation]");
+  if (!chooser || !one("#create").dataset.pictureOperation) return;
+  waiting = files;
+  chooser.value = one("#create").dataset.pictureOperation;
+  chooser.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+on("htmx:afterSwap", () => {
+  if (!waiting || !one("#create [data-slot]")) return;
+  const files = waiting;
+  waiting = null;
+  place(files);
+});
+
+const pictures = (transfer) => [...(transfer?.files ?? [])].some((file) => file.type.startsWith("image/"));
+
+on("paste", (event) => {
+  if (!one("#create") || !pictures(event.clipboardData)) return;
+  event.preventDefault();
+  place(event.clipboardData.files);
+});
+
+on("dragover", (event) => {
+  const over = event.target.closest?.("#create");
+  if (!over || ![...event.dataTransfer.types].includes("Files")) return;
+  event.preventDefault();
+  for (const drop of all("[data-drop]", over)) drop.classList.add("over");
+});
+
+for (const end of ["dragleave", "drop"]) on(end, () => all("[data-drop].over").forEach((drop) => drop.classList.remove("over")));
+
+on("drop", (event) => {
+  if (!event.target.closest?.("#create") || !pictures(event.dataTransfer)) return;
+  event.preventDefault();
+  place(event.dataTransfer.files);
+});
+
+// On Create the form keeps what was typed and only takes the picture in; elsewhere the button opens Create with it.
+on("submit", (event) => {
+  const form = one("#create[data-picture-operation]");
+  const { useImage } = event.target.dataset;
+  if (!useImage || !form) return;
+  event.preventDefault();
+  const values = { refresh: "1", operation: form.dataset.pictureOperation, [`${form.dataset.pictureField}__image`]: useImage };
+  htmx.ajax("POST", form.action, { source: form, target: "#fields", swap: "innerHTML", values });
 });
 
 // -- Keys --------------------------------------------------------------------------------------------------------------

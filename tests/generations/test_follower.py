@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
-from django_q.models import Failure, OrmQ
+from django_q.models import Failure
 from pytest_django import Settings
 
 from generations import follower, queue, tasks
@@ -14,13 +14,9 @@ from generations.follower import Turn, release_lease, take_lease
 from generations.models import Credential, Event, Generation, Heartbeat, Image, Lease, Status
 from generations.providers.exchange import FateUnknown, NotSent
 from generations.services import asking, following, submission
-from tests.road import Ask, Follow
+from tests.road import Ask, Follow, forget_messages, messages
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def messages() -> list[str]:
-    return [each.func() for each in OrmQ.objects.order_by("pk")]
 
 
 def sent_by(token: str, ask: Ask, ago: timedelta = timedelta(0)) -> Generation:
@@ -56,7 +52,7 @@ def test_a_turn_hands_on_to_the_next_unless_all_is_being_stopped(
 ) -> None:
     Turn(0).run()
     assert messages() == ["generations.tasks.follow"]
-    OrmQ.objects.all().delete()
+    forget_messages()
     stop = tmp_path_factory.mktemp("stop") / "stop"
     monkeypatch.setenv("KLINGWEB_STOP_FILE", str(stop))
     assert not follower.asked_to_stop()
@@ -188,7 +184,7 @@ def test_a_mistake_in_reading_an_answer_ends_neither_the_turn_nor_the_generation
 
 def test_the_sweep_asks_again_for_whatever_is_due(ask: Ask, follow: Follow) -> None:
     generation = follow(ask("A vase", n=2), to=frozenset({Status.COLLECTING}))
-    OrmQ.objects.all().delete()
+    forget_messages()
     Lease.objects.all().delete()
     Failure.objects.create(
         id="old",

@@ -10,7 +10,6 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
-from django_q.models import OrmQ
 from PIL import Image as Pillow
 
 from generations import assets, follower, tasks
@@ -20,7 +19,7 @@ from generations.providers.fields import PictureBounds
 from generations.services import asking, deleting, readying
 from klingweb.accounts.models import Membership, Team, User
 from tests.cast import sign_in
-from tests.road import Ask, Follow, finish
+from tests.road import Ask, Follow, finish, forget_messages, messages
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,10 +31,6 @@ def asset(halden: Team, bob: User) -> Asset:
     content = BytesIO()
     Pillow.linear_gradient("L").resize((400, 600)).convert("RGB").save(content, "PNG")
     return assets.keep(halden, bob, BytesIO(content.getvalue()), "grey.png", BOUNDS)
-
-
-def messages() -> list[str]:
-    return [each.func() for each in OrmQ.objects.order_by("pk")]
 
 
 def test_a_reference_is_made_ready_sent_and_gives_the_new_picture_its_shape(
@@ -78,7 +73,7 @@ def test_two_at_once_do_not_work_on_the_same_generation(ask: Ask, asset: Asset) 
 
 def test_the_sweep_asks_again_for_what_is_not_ready(ask: Ask, asset: Asset) -> None:
     ask("A vase", operation="image-to-image", image=asset.pk)
-    OrmQ.objects.all().delete()
+    forget_messages()
     tasks.sweep()
     assert "generations.tasks.make_ready" in messages()
 
@@ -217,6 +212,15 @@ def test_a_picture_made_here_becomes_a_reference(client: Client, bob: User, char
     assert f"operation=image-to-image&image__asset={asset.pk}" in response["Location"]
     assert f'value="{asset.pk}"' in client.get(response["Location"]).content.decode()
     assert sign_in(client, charlie).post(f"/images/{image.pk}/reference/").status_code == 404
+
+
+def test_a_picture_made_here_is_taken_into_the_open_form(client: Client, bob: User, ask: Ask) -> None:
+    [image] = finish(ask(), size=(600, 400))
+    sign_in(client, bob)
+    page = client.post("/", form(refresh="1", image__image=str(image.pk)), headers={"HX-Request": "true"})
+    assert f'value="{Asset.objects.get().pk}"' in page.content.decode()
+    page = client.post("/", form(refresh="1", image__image="not an id"), headers={"HX-Request": "true"})
+    assert "Choose the picture again." in page.content.decode()
 
 
 def test_a_picture_too_small_for_a_reference_is_said(client: Client, bob: User, ask: Ask) -> None:

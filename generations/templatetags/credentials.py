@@ -1,0 +1,58 @@
+"""What templates say about credentials, and about what waits for one."""
+
+from datetime import datetime
+
+from django.forms import BoundField
+from django.template import Context, Library
+from django.utils.html import format_html
+
+from generations import dispatch
+from generations.models import Credential, Generation
+from generations.providers.registry import PROVIDERS
+from generations.templatetags.pictures import moment
+
+register = Library()
+
+
+@register.filter
+def provider_label(slug: str) -> str:
+    """A provider's name."""
+    return PROVIDERS[slug].label if slug in PROVIDERS else slug
+
+
+@register.filter
+def first_wrong(field: BoundField) -> bool:
+    """Whether this is the first field with an error, which gets the focus."""
+    return field.name == next((name for name in field.form.fields if name in field.form.errors), None)
+
+
+@register.filter
+def autocomplete(field: BoundField) -> str:
+    """Keeps browsers from filling in what they know, and from offering to keep a secret."""
+    return "new-password" if field.field.widget.input_type == "password" else "off"
+
+
+@register.simple_tag(takes_context=True)
+def waits_for(context: Context, generation: Generation, now: datetime) -> str:
+    """What a queued generation waits for, after the word "Waiting"."""
+    credential = generation.credential
+    if credential.paused_at:
+        return "for its key"
+    notices = context.get("notices")
+    if notices and notices.sending_pause and notices.team_id == generation.team_id:
+        return "until an admin resumes sending"
+    most = credential.daily_pictures
+    if most is None or generation.asked <= most - _sent_today(context, credential, now):
+        return "for a free slot"
+    if generation.asked > most:
+        return f"in vain: {credential} sends {most} pictures a day at most. Cancel it and ask for fewer"
+    begins = moment(dispatch.next_day(now), "full")
+    return format_html("until {}: {} has sent its pictures of today", begins, credential)
+
+
+def _sent_today(context: Context, credential: Credential, now: datetime) -> int:
+    """Asked once for each page, however many cards wait on it."""
+    known: dict[int, int] = vars(context["request"]).setdefault("sent_today", {})
+    if credential.pk not in known:
+        known[credential.pk] = dispatch.sent_today(credential, now)
+    return known[credential.pk]
