@@ -30,6 +30,7 @@ from generations.models import Credential, Generation, Lease, Status
 from generations.providers import client
 from generations.providers.exchange import Reply
 from generations.services import following, submission, unconfirmed
+from generations.services.common import paced
 from klingweb.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 TICK = 0.2  # seconds; how late an accepted request may be noticed
 OPEN_CALLS = client.CONNECTIONS  # per credential and kind, so that a slow provider delays nobody else
 BATCH = 200  # polls begun in one step
-SORE = timedelta(seconds=60)  # how long a row that raised an error is left alone
+SORE = 60  # seconds; how long a row that raised an error is left alone
 
 
 def take_lease(token: str) -> bool:
@@ -161,10 +162,10 @@ class Turn:
             raise
         except Undecryptable as error:
             credentials.pause(generation.credential, f"{error} An admin has to enter the secrets again.")
-            postpone(generation, SORE)
+            postpone(generation, paced(SORE))
         except Exception:
             log.exception("%s could not be handled and is left alone for a while", generation.pk)
-            postpone(generation, SORE)
+            postpone(generation, paced(SORE))
 
     def _send(self, opened: Open) -> None:
         self.open[opened.credential, opened.call.paid] += 1

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from generations.lifecycle import UNFINISHED
 from generations.models import Credential, Generation, Image, Lease, Status
@@ -12,16 +13,23 @@ from klingweb.accounts.models import Team
 
 PAGE = 30
 OVERLAP = timedelta(seconds=2)  # commits may become visible in another order than their moments
+CLEARING = timedelta(minutes=15)  # after which a request of unknown fate is left to a person
 NEEDS_PERSON = (Status.UNCONFIRMED,)
 SILENCE = timedelta(seconds=20)  # after the follower's lease has ended; a restart takes less
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many are running and how many wait for a decision."""
+    """How many are running, how many wait for a decision, and of those how many may still clear up by themselves."""
 
     running: int
     waiting: int
+    clearing: int = 0
+
+    @property
+    def moving(self) -> bool:
+        """Whether something may change without anybody doing anything."""
+        return bool(self.running or self.clearing)
 
 
 def with_images(generations: QuerySet[Generation]) -> QuerySet[Generation]:
@@ -44,15 +52,13 @@ def changed_since(generations: QuerySet[Generation], since: datetime) -> list[Ge
 
 def counts(generations: QuerySet[Generation]) -> Counts:
     """How many of these are on their way, and how many wait for a person."""
+    doubtful = Q(status__in=NEEDS_PERSON)
     found = generations.filter(status__in=[*UNFINISHED, *NEEDS_PERSON]).aggregate(
-        running=Count("pk", filter=Q(status__in=UNFINISHED)), waiting=Count("pk", filter=Q(status__in=NEEDS_PERSON))
+        running=Count("pk", filter=Q(status__in=UNFINISHED)),
+        waiting=Count("pk", filter=doubtful),
+        clearing=Count("pk", filter=doubtful & Q(submitted_at__gt=timezone.now() - CLEARING)),
     )
-    return Counts(found["running"], found["waiting"])
-
-
-def open_submissions() -> int:
-    """How many paid requests are on their way at this moment."""
-    return Generation.objects.filter(status=Status.SUBMITTING).count()
+    return Counts(**found)
 
 
 def followed(now: datetime) -> bool:

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from generations.views import create, credentials, detail, history, images, references
+from generations.views import create, credentials, decisions, detail, history, images, references
 
 urlpatterns = [
     path("", create.create, name="create"),
     path("changes/", create.changes, name="changes"),
     path("history/", history.history, name="history"),
     path("g/<uuid:pk>/", detail.generation, name="generation"),
+    path("g/<uuid:pk>/decide/", decisions.decide, name="decide"),
+    path("g/<uuid:pk>/delete/", decisions.delete, name="delete"),
     path("g/<uuid:pk>/cancel/", detail.cancel, name="cancel"),
     path("g/<uuid:pk>/pictures.zip", images.archive, name="archive"),
     path("images/<uuid:pk>/original", images.original, name="original"),

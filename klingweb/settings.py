@@ -142,10 +142,9 @@ Q_CLUSTER = {
     "save_limit": -1,
     "catch_up": False,
     "poll": 0.2,
-    # A turn of the follower lingers for its open POSTs.
     "ALT_CLUSTERS": {"fast": {"workers": 2, "queue_limit": 2, "timeout": 300, "retry": 1300}},
 }
-# One turn of the follower's loop, then it queues the next; how long a silent follower is believed to be alive.
+# A turn of the follower's loop, which then lingers for its open POSTs; how long a silent one is believed to be alive.
 FOLLOWER_TURN, FOLLOWER_LEASE = env.seconds("FOLLOWER_TURN", 20), env.seconds("FOLLOWER_LEASE", 6)
 SUBMISSION_GRACE = env.seconds("SUBMISSION_GRACE", 15)  # after a POST's deadline, before anybody else judges it
 HEARTBEAT_SILENCE = env.seconds("HEARTBEAT_SILENCE", 150)  # a cluster that is silent for longer is restarted

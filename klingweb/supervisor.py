@@ -35,7 +35,7 @@ class Queues(Protocol):
     """What the supervisor asks of the queue clusters. Each call may raise and may take its time."""
 
     def nudge(self) -> None:
-        """Ask for whatever is due, once at the start."""
+        """Ask for whatever is due: what somebody had in hand when it died is asked for by nobody else."""
 
     def beat(self, cluster: str) -> None:
         """Ask the cluster for a sign of life."""
@@ -129,8 +129,8 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Look every few seconds; once `stopping` is set, only count the paid requests that are open."""
-        self._attempt(self.queues.nudge)
         while not self.stopping.is_set():
+            self._attempt(self.queues.nudge)
             for cluster in self._heard:
                 if not self._attempt(self._look, cluster):
                     self._since[cluster] = time.monotonic()

@@ -25,6 +25,8 @@ MATRIX: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "changes": ("GET", (302, 200, 200, 200, 200)),
     "history": ("GET", (302, 200, 200, 200, 200)),
     "generation": ("GET", (302, 404, 200, 200, 200)),
+    "decide": ("POST", (302, 404, 403, 302, 302)),
+    "delete": ("GET", (302, 404, 403, 200, 200)),
     "cancel": ("POST", (302, 404, 403, 302, 302)),
     "archive": ("GET", (302, 404, 200, 200, 200)),
     "original": ("GET", (302, 404, 200, 200, 200)),
@@ -95,6 +97,8 @@ def address(name: str, ask: Ask) -> str:
     reference = assets.keep_image(image, generation.person, PictureBounds())
     arguments: dict[str, dict[str, object]] = {
         "generation": {"pk": generation.pk},
+        "decide": {"pk": generation.pk},
+        "delete": {"pk": generation.pk},
         "cancel": {"pk": generation.pk},
         "archive": {"pk": generation.pk},
         "original": {"pk": image.pk},

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import httpx
 from django.db import transaction
@@ -13,12 +13,11 @@ from generations import credentials, images
 from generations.lifecycle import advance
 from generations.models import Generation, Image, Status
 from generations.providers import client
-from generations.providers.registry import find
-from generations.services.common import fail, lane
+from generations.services.common import deadlines, fail, lane, paced
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=170)  # one attempt to bring a picture home, with time for a slow one
+LEASE = 170  # seconds; one attempt to bring a picture home, with time for a slow one
 GONE_AFTER = 3  # attempts that found nothing at the address, before it is believed
 
 
@@ -26,7 +25,7 @@ def collect(pk: uuid.UUID) -> None:
     """Bring one picture home: fetch, check, hash, store. Each attempt holds a lease; only one at a time."""
     now = timezone.now()
     due = Image.objects.filter(pk=pk, state=Image.State.PENDING, due_at__lte=now)
-    if not due.update(due_at=now + LEASE, attempts=F("attempts") + 1):
+    if not due.update(due_at=now + paced(LEASE), attempts=F("attempts") + 1):
         return
     image = Image.objects.select_related("generation__credential").get(pk=pk)
     fetched = client.shared().fetch(_result_call(image), images.incoming(image)).result()
@@ -62,7 +61,7 @@ def settle(generation: Generation) -> None:
 
 def _result_call(image: Image) -> client.Call:
     generation = image.generation
-    deadline = find(generation.provider, generation.operation)[0].deadlines.download
+    deadline = deadlines(generation).download
     request = httpx.Request("GET", image.source_url, headers={"Accept": "image/*"})
     policy = credentials.result_policy(generation.credential)
     return client.Call(request, deadline, policy, lane=f"{lane(generation)}/pictures")
@@ -87,10 +86,9 @@ def _keep(image: Image, name: str, fetched: client.Fetched, verified: images.Ver
 def _postpone(image: Image, reason: str, *, gone: bool) -> None:
     """Try again later, slower each time, until the provider's retention ends or it says so often enough."""
     generation, now = image.generation, timezone.now()
-    retention = find(generation.provider, generation.operation)[0].deadlines.retention
-    expired = generation.created + retention < now
+    expired = generation.created + deadlines(generation).retention < now
     lost = expired or (gone and image.attempts >= GONE_AFTER)
-    pause = timedelta(seconds=min(5 * 2**image.attempts, 3600))
+    pause = paced(min(5 * 2**image.attempts, 3600))
     with transaction.atomic():
         Image.objects.filter(pk=image.pk, state=Image.State.PENDING).update(
             state=Image.State.LOST if lost else Image.State.PENDING, due_at=now + pause, problem=reason[:300]

@@ -4,10 +4,13 @@ import uuid
 from datetime import timedelta
 
 import httpx
+from django.conf import settings
 
 from generations.lifecycle import advance
 from generations.models import Generation, Status
 from generations.providers import client
+from generations.providers.registry import find
+from generations.providers.spec import Deadlines
 
 
 def load(pk: uuid.UUID) -> Generation | None:
@@ -18,6 +21,16 @@ def load(pk: uuid.UUID) -> Generation | None:
 def lane(generation: Generation) -> str:
     """Connections are shared by what is sent with one credential, and with nothing else."""
     return str(generation.credential_id)
+
+
+def paced(seconds: float) -> timedelta:
+    """So many seconds at the pace of this installation."""
+    return timedelta(seconds=seconds * settings.PACE)
+
+
+def deadlines(generation: Generation) -> Deadlines:
+    """Those of its provider, at the pace of this installation."""
+    return find(generation.provider, generation.operation)[0].deadlines.paced(settings.PACE)
 
 
 def kept_answer(generation: Generation, response: httpx.Response) -> str:
@@ -41,6 +54,6 @@ def fail(generation: Generation, sentence: str, *, code: str = "", details: str 
 def poll_pause(age: timedelta) -> timedelta:
     """How long to wait before asking again: quick while most requests end, slower for the long ones."""
     for younger, pause in ((90, 2), (600, 5), (3600, 30)):
-        if age.total_seconds() < younger:
-            return timedelta(seconds=pause)
-    return timedelta(minutes=5)
+        if age < paced(younger):
+            return paced(pause)
+    return paced(300)

@@ -14,7 +14,7 @@ from generations.models import Generation, Image, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Output, Progress, Reply, Task
 from generations.providers.registry import find
-from generations.services.common import fail, kept_answer, lane, load, poll_pause
+from generations.services.common import deadlines, fail, kept_answer, lane, load, poll_pause
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def begin(generation: Generation) -> client.Call:
     task = Task(generation.provider_task_id, str(generation.pk))
     return client.Call(
         provider.build_query(operation, task, credentials.account(generation.credential), timezone.now()),
-        provider.deadlines.query,
+        deadlines(generation).query,
         credentials.api_policy(generation.credential),
         lane=lane(generation),
     )

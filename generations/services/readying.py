@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -11,11 +11,11 @@ from generations.models import Generation, Status
 from generations.pictures import BadPicture
 from generations.providers.fields import Picture
 from generations.providers.registry import find
-from generations.services.common import fail, load
+from generations.services.common import fail, load, paced
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)  # one attempt; whoever comes meanwhile finds that it is not due
+LEASE = 60  # seconds; one attempt; whoever comes meanwhile finds that it is not due
 
 
 def due_generations(now: datetime) -> list[uuid.UUID]:
@@ -28,7 +28,7 @@ def make_ready(pk: uuid.UUID) -> None:
     """Make each reference's copy for the provider, then let the generation be sent. Again and again does no harm."""
     now = timezone.now()
     waiting = Generation.objects.filter(pk=pk, status=Status.QUEUED, ready=False)
-    if not waiting.filter(due_at__lte=now).update(due_at=now + LEASE):
+    if not waiting.filter(due_at__lte=now).update(due_at=now + paced(LEASE)):
         return
     generation = load(pk)
     if not generation:

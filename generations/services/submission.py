@@ -2,9 +2,10 @@
 
 import logging
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
+from django.conf import settings
 from django.utils import timezone
 
 from generations import assets, credentials
@@ -13,12 +14,11 @@ from generations.models import Generation, Status
 from generations.providers import client, errors
 from generations.providers.exchange import FateUnknown, NotSent, Order, Reply
 from generations.providers.registry import find
-from generations.services.common import fail, kept_answer, lane, load, poll_pause
+from generations.services.common import deadlines, fail, kept_answer, lane, load, paced, poll_pause
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER = timedelta(seconds=10)  # for what could not be sent
-GRACE = timedelta(seconds=15)  # after a POST's deadline, before anybody else judges it
+RETRY_AFTER = 10.0  # seconds; for what could not be sent
 
 
 def begin(generation: Generation, token: str) -> client.Call | None:
@@ -34,7 +34,7 @@ def begin(generation: Generation, token: str) -> client.Call | None:
     order = Order(generation.values, str(generation.pk), pictures)
     call = client.Call(
         provider.build_create(operation, order, credentials.account(generation.credential), now),
-        provider.deadlines.create,
+        deadlines(generation).create,
         credentials.api_policy(generation.credential),
         lane=lane(generation),
         paid=True,
@@ -50,7 +50,7 @@ def finish(pk: uuid.UUID, token: str, reply: Reply) -> None:
     if not generation or generation.token != token or generation.status not in (Status.SUBMITTING, Status.UNCONFIRMED):
         return
     if isinstance(reply, NotSent):
-        _requeue(generation, f"It could not be sent: {reply.reason}", RETRY_AFTER)
+        _requeue(generation, f"It could not be sent: {reply.reason}", paced(RETRY_AFTER))
     elif isinstance(reply, FateUnknown):
         _unconfirm(generation, reply.reason)
     else:
@@ -61,10 +61,20 @@ def give_up_silent(token: str) -> int:
     """Generations whose sender is gone: after the POST's deadline nobody knows their fate. Returns how many."""
     now, found = timezone.now(), 0
     for generation in Generation.objects.filter(status=Status.SUBMITTING).exclude(token=token):
-        deadline = timedelta(seconds=find(generation.provider, generation.operation)[0].deadlines.create)
-        if generation.submitted_at and generation.submitted_at + deadline + GRACE < now:
+        if _is_over(generation, now):
             found += _unconfirm(generation, "The program was stopped while the request was on its way.")
     return found
+
+
+def count_open() -> int:
+    """How many paid calls may still be answered, whoever sent them."""
+    now = timezone.now()
+    return sum(not _is_over(each, now) for each in Generation.objects.filter(status=Status.SUBMITTING))
+
+
+def _is_over(generation: Generation, now: datetime) -> bool:
+    grace = timedelta(seconds=deadlines(generation).create + settings.SUBMISSION_GRACE)
+    return bool(generation.submitted_at and generation.submitted_at + grace < now)
 
 
 def _read_submission(generation: Generation, response: httpx.Response) -> None:
@@ -91,7 +101,7 @@ def _refuse(generation: Generation, error: errors.ProviderError, answer: str) ->
     if not error.fate_known:
         _unconfirm(generation, f"{error.sentence} {error.code}".strip(), answer)
     elif error.waits:
-        pause = RETRY_AFTER if error.retry_after is None else timedelta(seconds=error.retry_after)
+        pause = paced(RETRY_AFTER) if error.retry_after is None else timedelta(seconds=error.retry_after)
         _requeue(generation, error.sentence, pause, answer)
     elif generation.doubts and not isinstance(error, errors.Moderated):
         _unconfirm(

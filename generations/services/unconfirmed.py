@@ -19,13 +19,13 @@ from generations.models import Generation, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Progress, Reply, Task
 from generations.providers.registry import PROVIDERS, find
-from generations.services.common import fail, lane, load
+from generations.services.common import deadlines, fail, lane, load, paced
 
 log = logging.getLogger(__name__)
 
-UNKNOWN_AFTER = timedelta(minutes=6)  # after the POST's deadline; a look-up may lag behind by minutes
+UNKNOWN_AFTER = 360  # seconds after the POST's deadline; a look-up may lag behind by minutes
 LOOKS = ((60, 5), (600, 30), (86_400, 600))  # while younger than seconds: look every so many seconds
-RARELY = timedelta(hours=1)
+RARELY = 3600
 GIVEN_UP = "Given up"
 TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -41,8 +41,8 @@ def findable() -> list[str]:
 
 def pause(generation: Generation, now: datetime) -> timedelta:
     """How long to wait before looking again."""
-    age = (now - (generation.submitted_at or now)).total_seconds()
-    return next((timedelta(seconds=every) for younger, every in LOOKS if age < younger), RARELY)
+    age = now - (generation.submitted_at or now)
+    return paced(next((every for younger, every in LOOKS if age < paced(younger)), RARELY))
 
 
 def begin(generation: Generation, task_id: str = "") -> client.Call:
@@ -51,7 +51,7 @@ def begin(generation: Generation, task_id: str = "") -> client.Call:
     task = Task(task_id, str(generation.pk))
     return client.Call(
         provider.build_query(operation, task, credentials.account(generation.credential), timezone.now()),
-        provider.deadlines.query,
+        deadlines(generation).query,
         credentials.api_policy(generation.credential),
         lane=lane(generation),
     )
@@ -126,7 +126,7 @@ def _found(generation: Generation, task_id: str, reason: str) -> None:
 def _not_found(generation: Generation, now: datetime) -> None:
     provider, _ = find(generation.provider, generation.operation)
     sent = generation.submitted_at or now
-    certain = sent + timedelta(seconds=provider.deadlines.create) + UNKNOWN_AFTER < now
+    certain = sent + timedelta(seconds=deadlines(generation).create) + paced(UNKNOWN_AFTER) < now
     if certain and generation.doubts == 1:
         _resend(generation, f"{provider.label} has never heard of it: it is sent again under the same name")
         return

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from generations import pricing, queries
 from generations.forms import Control, CreateForm
-from generations.lifecycle import UNFINISHED
+from generations.lifecycle import TERMINAL, UNFINISHED
 from generations.models import Generation, Image, Status
 from generations.providers.fields import Meaning
 from generations.providers.registry import PROVIDERS
@@ -234,6 +234,11 @@ class Card:
         if RATIOS[self._ratio] > 1:
             return "cols-3" if count > 4 else "cols-2"
         return "cols-3" if count == 3 else "cols-4" if count > 1 else "cols-2"
+
+    @property
+    def moving(self) -> bool:
+        """Whether it may still change: everything that has not ended."""
+        return self.generation.status not in TERMINAL
 
     @property
     def unfinished(self) -> bool:

@@ -56,9 +56,9 @@ def changes(request: SignedIn) -> HttpResponse:
     """Whatever changed on the page since it last asked; 204 where nothing did."""
     queue.nudge_follower()
     now, page, shown = timezone.now(), request.GET.get("page"), _shown(request)
+    counts = queries.counts(shown)  # first: what ends after this is found below, and what ends later is asked for again
     found = queries.changed_since(_named(request, shown), _since(request, now))
-    counts = queries.counts(shown)
-    if not found and counts.running:
+    if not found and counts.moving:
         return HttpResponse(status=204)
     context = {"changed": found, "counts": counts, "now": now, "page": page, "member": membership(request)}
     if page == "generation" and found:

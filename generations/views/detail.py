@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from generations import access, queries
 from generations.models import Generation, Image
-from generations.providers.fields import Value
+from generations.providers.fields import Picture, Value
 from generations.providers.registry import find
 from generations.services import asking
 from klingweb.accounts.access import SignedIn, membership_in, require_member, sign_in_required
@@ -71,7 +71,8 @@ def _stage(pictures: list[Image], number: str) -> dict[str, object]:
 def _settings(shown: Generation) -> list[tuple[str, str]]:
     """Label and value of everything that was asked for beside the prompt."""
     provider, operation = find(shown.provider, shown.operation)
-    chosen = [(each.label, shown.values[each.name]) for each in operation.fields if each.name in shown.values]
+    told = [each for each in operation.fields if each.name in shown.values and not isinstance(each, Picture)]
+    chosen = [(each.label, shown.values[each.name]) for each in told]
     prompt = next((each.label for each in operation.fields if each.meaning == "prompt"), "")
     made_by: list[tuple[str, str]] = [("Provider", provider.label), ("Operation", operation.label)]
     return made_by + [(label, _in_words(value)) for label, value in chosen if label != prompt]

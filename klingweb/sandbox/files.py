@@ -1,14 +1,16 @@
 """The pictures that tasks give: addresses that nobody can guess, drawn when someone asks for them."""
 
-from django.http import HttpRequest, HttpResponse
+from collections.abc import Iterator
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from klingweb.sandbox import store
+from klingweb.sandbox import scenarios, store
 from klingweb.sandbox.pictures import Sketch, draw
 from klingweb.sandbox.serving import recorded
 from klingweb.sandbox.store import Visit
-from klingweb.sandbox.tasks import Task, now_ms
+from klingweb.sandbox.tasks import SLOW_FILES_MS, Task, dawdle, now_ms
 
 
 def address(request: HttpRequest, task: Task, index: int, *, marked: bool = False) -> str:
@@ -28,7 +30,17 @@ def picture(request: HttpRequest, visit: Visit, token: str, index: int, marked: 
     visit.task_id, visit.external_task_id = task.id, task.external_id
     if not task.shows_pictures(now_ms()) or index >= task.pictures or (marked and not task.marked):
         return _sentence("No such file.", status=404)
-    return HttpResponse(_drawn(task, index, marked=marked), content_type="image/png")
+    content = _drawn(task, index, marked=marked)
+    if task.plays(scenarios.SLOW_FILES):
+        length = {"Content-Length": str(len(content))}
+        return StreamingHttpResponse(_in_halves(content), content_type="image/png", headers=length)
+    return HttpResponse(content, content_type="image/png")
+
+
+def _in_halves(content: bytes) -> Iterator[bytes]:
+    yield content[: len(content) // 2]
+    dawdle(SLOW_FILES_MS)
+    yield content[len(content) // 2 :]
 
 
 def _drawn(task: Task, index: int, *, marked: bool) -> bytes:

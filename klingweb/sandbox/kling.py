@@ -127,6 +127,8 @@ def create(request: HttpRequest, visit: Visit) -> HttpResponseBase:
     visit.task_id = task.id
     if task.plays(scenarios.LOST_ANSWER):
         return lost_line()
+    if task.plays(scenarios.SLOW_ANSWER):
+        tasks.dawdle(tasks.SLOW_ANSWER_MS)
     return _envelope(visit, 0, "SUCCEED", data=_brief(task, tasks.now_ms()))
 
 

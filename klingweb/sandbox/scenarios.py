@@ -8,6 +8,8 @@ NO_CREDIT = "[no-credit]"
 BROKEN_JSON = "[broken-json]"
 HTML_502 = "[html-502]"
 GONE = "[gone]"
+SLOW_ANSWER = "[slow-answer]"
+SLOW_FILES = "[slow-files]"
 LOST_ANSWER = "[lost-answer]"
 LOST_REQUEST = "[lost-request]"
 
@@ -20,6 +22,8 @@ SCENARIOS: dict[str, str] = {
     BROKEN_JSON: "The first query that would report success is cut off in the middle; the next one is whole.",
     HTML_502: "The first query is answered with an HTML error page and HTTP 502; the next one is right.",
     GONE: "The task succeeds, but its pictures cannot be downloaded.",
+    SLOW_ANSWER: "The task is made at once, but the answer to the request takes 45 seconds.",
+    SLOW_FILES: "The first half of each picture arrives at once, the rest after a minute and a half.",
     LOST_ANSWER: "The task is made, then the line goes dead before the answer arrives.",
     LOST_REQUEST: "The line goes dead and no task is made; the same request a second time is accepted.",
 }

@@ -16,6 +16,8 @@ from klingweb.sandbox import scenarios
 
 USUAL_MS = (3_000, 5_000)
 SLOW_MS = (60_000, 60_000)
+SLOW_ANSWER_MS = 45_000
+SLOW_FILES_MS = 90_000
 WAITING_SHARE = 0.15
 """How much of its time a task spends before work on it begins."""
 PICTURES_KEPT_MS = 30 * 24 * 3_600_000
@@ -95,6 +97,11 @@ def duration_ms(prompt: str) -> int:
     """How long a task with this prompt will take, a little different each time, at the pace of the settings."""
     shortest, longest = SLOW_MS if scenarios.SLOW in prompt else USUAL_MS
     return int(random.randint(shortest, longest) * settings.SANDBOX_PACE)  # noqa: S311 - nothing depends on it
+
+
+def dawdle(milliseconds: int) -> None:
+    """Keep the client waiting, at the pace of the settings."""
+    time.sleep(milliseconds / 1000 * settings.SANDBOX_PACE)
 
 
 def new_task_id() -> str:

@@ -65,7 +65,7 @@ def test_a_key_from_its_first_day_to_its_last(
     credentials_of(page)
     row.locator("summary").click()
     page.get_by_role("link", name="Replace").click()
-    enter_key(page, "a wrong key".replace(" ", "-"), "Replace and test")
+    enter_key(page, "a-wrong-key", "Replace and test")
     expect(page.locator("#toasts")).to_contain_text("Kling does not know this key.")
     expect(row).to_have_attribute("data-standing", "paused")
     page.get_by_text("What Kling official said").click()
@@ -101,9 +101,17 @@ def test_nothing_is_amiss_on_the_pages(
     pause_key(ask("A vase"))
     for number, ok in enumerate((True, False, None), start=1):
         Credential.objects.create(
-            **{"team": credential.team, "provider": "kling", "name": f"Key {number}", "slots": 5 * number},
-            **{"created_by": alice, "tested_at": now, "tested_ok": ok, "test_problem": "It does not answer."},
-            **{"balance": "2,310 units", "test_details": "1200 strange", "daily_pictures": 20},
+            team=credential.team,
+            provider="kling",
+            name=f"Key {number}",
+            slots=5 * number,
+            daily_pictures=20,
+            created_by=alice,
+            tested_at=now,
+            tested_ok=ok,
+            balance="2,310 units",
+            test_problem="It does not answer.",
+            test_details="1200 strange",
         )
     for verb in ("", "add/", *(f"{credential.pk}/{verb}" for verb in ("", "replace/", "pause/", "remove/"))):
         page = visit(f"/credentials/{verb}", alice, width=width, color_scheme=scheme)

@@ -157,9 +157,12 @@ def test_seconds_tick_and_become_late(visit: Open, bob: User, ask: Ask) -> None:
 
 
 def test_history_and_the_page_of_a_generation_renew_themselves(visit: Open, bob: User, ask: Ask) -> None:
-    generation = put(ask("A vase"), Status.RUNNING)
-    history, own = visit("/history/", bob), visit(f"/g/{generation.pk}/", bob)
+    generation = ask("A vase")
     finish(generation)
+    lose(generation, 1, Image.State.PENDING)
+    put(generation, Status.RUNNING, finished_at=None)
+    history, own = visit("/history/", bob), visit(f"/g/{generation.pk}/", bob)
+    generation.images.update(state=Image.State.KEPT)
     put(generation, Status.SUCCEEDED)
     for page in (history, own):
         expect(page.locator("[data-generation]")).to_have_attribute("data-status", "succeeded")

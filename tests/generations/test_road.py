@@ -65,7 +65,7 @@ def test_a_failed_task_fails_with_klings_reason(ask: Ask, follow: Follow) -> Non
 def test_a_busy_provider_is_asked_again_and_the_request_keeps_its_name(
     ask: Ask, follow: Follow, sandbox: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submission, "RETRY_AFTER", timedelta(seconds=0.05))
+    monkeypatch.setattr(submission, "RETRY_AFTER", 0.05)
     generation = follow(ask("[busy] a vase"))
     assert generation.status == Status.SUCCEEDED
     assert reasons(generation).count("submitting") == 3

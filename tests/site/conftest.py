@@ -61,7 +61,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def installation(prepared: Path, tmp_path: Path, start: Start) -> Installation:
     """An installation that is ready to be served."""
-    folder = tmp_path / "data"
+    folder = tmp_path / "installation"
     shutil.copytree(prepared, folder)
     return Installation(folder, start)
 

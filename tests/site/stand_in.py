@@ -36,7 +36,7 @@ while True:
 
 
 class Files:
-    """A queue of files: `asked` holds what was asked for, `beat-NAME` is a sign of life, `away` means no database."""
+    """A queue of files: `asked` holds what was asked for, `away` means no database. Only `two` gives signs of life."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,8 +48,7 @@ class Files:
         self._note(f"beat {cluster}")
 
     def last_beat(self, cluster: str) -> datetime | None:
-        file = self.folder / f"beat-{cluster}"
-        return datetime.fromtimestamp(file.stat().st_mtime, UTC) if file.exists() else None
+        return datetime.now(UTC) if cluster == "two" else None
 
     def open_submissions(self) -> int:
         self._note("count")

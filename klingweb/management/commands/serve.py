@@ -14,11 +14,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connections
 
-from generations import queries, queue
+from generations import queue
 from generations.models import Heartbeat
+from generations.services import submission
 from klingweb import installation, server
 from klingweb.env import PREFIX
-from klingweb.supervisor import Program, Supervisor, Watch
+from klingweb.supervisor import PAID_GRACE, Program, Supervisor, Watch
 
 PREPARE_FIRST = "Run `manage.py prepare` first."
 
@@ -53,6 +54,7 @@ class Command(BaseCommand):
                 every=settings.HEARTBEAT_EVERY,
                 silence=settings.HEARTBEAT_SILENCE,
                 paying=queue.FAST,
+                paid_grace=PAID_GRACE * settings.PACE,
             ),
             stop_file=stop_file,
             ready=lambda: server.answers(settings.LOCAL_HOST.strip("[]"), settings.PORT),
@@ -73,7 +75,7 @@ class Queues:
 
     def nudge(self) -> None:
         close_old_connections()
-        queue.enqueue("generations.tasks.follow", cluster=queue.FAST)
+        queue.nudge_follower()
         queue.enqueue("generations.tasks.sweep")
 
     def beat(self, cluster: str) -> None:
@@ -86,7 +88,7 @@ class Queues:
 
     def open_submissions(self) -> int:
         close_old_connections()
-        return queries.open_submissions()
+        return submission.count_open()
 
 
 def programs(stop_file: Path) -> list[Program]:
