@@ -6,118 +6,136 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('generations', '0004_assets'),
+        ("accounts", "0001_initial"),
+        ("generations", "0004_assets"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Reference',
+            name="Reference",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('field', models.CharField(max_length=40)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("field", models.CharField(max_length=40)),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.RemoveConstraint(
-            model_name='credential',
-            name='one_credential_per_name',
+            model_name="credential",
+            name="one_credential_per_name",
         ),
         migrations.AddField(
-            model_name='credential',
-            name='balance',
+            model_name="credential",
+            name="balance",
             field=models.CharField(blank=True, editable=False, max_length=200),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='changed_at',
+            model_name="credential",
+            name="changed_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='changed_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="credential",
+            name="changed_by",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='created_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="credential",
+            name="created_by",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='daily_pictures',
+            model_name="credential",
+            name="daily_pictures",
             field=models.PositiveIntegerField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='erased_at',
+            model_name="credential",
+            name="erased_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='paused_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="credential",
+            name="paused_by",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='removed_at',
+            model_name="credential",
+            name="removed_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='test_details',
+            model_name="credential",
+            name="test_details",
             field=models.CharField(blank=True, editable=False, max_length=400),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='test_problem',
+            model_name="credential",
+            name="test_problem",
             field=models.CharField(blank=True, editable=False, max_length=300),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='tested_at',
+            model_name="credential",
+            name="tested_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='credential',
-            name='tested_ok',
+            model_name="credential",
+            name="tested_ok",
             field=models.BooleanField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='generation',
-            name='ready',
+            model_name="generation",
+            name="ready",
             field=models.BooleanField(default=True, editable=False),
         ),
         migrations.AddIndex(
-            model_name='generation',
-            index=models.Index(fields=['credential', 'submitted_at'], name='generation_sent'),
+            model_name="generation",
+            index=models.Index(fields=["credential", "submitted_at"], name="generation_sent"),
         ),
         migrations.AddConstraint(
-            model_name='credential',
-            constraint=models.UniqueConstraint(condition=models.Q(('removed_at', None)), fields=('team', 'provider', 'name'), name='one_credential_per_name'),
+            model_name="credential",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("removed_at", None)),
+                fields=("team", "provider", "name"),
+                name="one_credential_per_name",
+            ),
         ),
         migrations.AddField(
-            model_name='reference',
-            name='asset',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='references', to='generations.asset'),
+            model_name="reference",
+            name="asset",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="references", to="generations.asset"
+            ),
         ),
         migrations.AddField(
-            model_name='reference',
-            name='copy',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='references', to='generations.assetcopy'),
+            model_name="reference",
+            name="copy",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="references",
+                to="generations.assetcopy",
+            ),
         ),
         migrations.AddField(
-            model_name='reference',
-            name='generation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='references', to='generations.generation'),
+            model_name="reference",
+            name="generation",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="references", to="generations.generation"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reference',
-            constraint=models.UniqueConstraint(fields=('generation', 'field'), name='one_reference_per_field'),
+            model_name="reference",
+            constraint=models.UniqueConstraint(fields=("generation", "field"), name="one_reference_per_field"),
         ),
     ]

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image as Pillow
 
-from generations import assets, follower, tasks
+from generations import assets, follower, lifecycle, tasks
 from generations.catalogue import offers
 from generations.models import Asset, AssetCopy, Deletion, Generation, Reference, Status
 from generations.providers.fields import PictureBounds
@@ -107,13 +107,11 @@ def test_a_picture_of_another_team_or_of_nobody_is_refused_at_its_field(
 def test_a_picture_that_goes_while_the_form_is_sent_is_said_at_its_field(
     ask: Ask, asset: Asset, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really = asking.begin
-
     def begin(generation: Generation, reason: str) -> None:
         Asset.objects.filter(pk=asset.pk).delete()
-        really(generation, reason)
+        lifecycle.begin(generation, reason)
 
-    monkeypatch.setattr(asking, "begin", begin)
+    monkeypatch.setattr("generations.services.asking.begin", begin)
     with pytest.raises(AssertionError, match="not here any more"):
         ask("A vase", operation="image-to-image", image=asset.pk)
     assert not Generation.objects.exists()

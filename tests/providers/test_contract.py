@@ -8,7 +8,7 @@ import pytest
 
 from generations.providers.errors import ProviderError
 from generations.providers.exchange import Account, Order, Task
-from generations.providers.fields import Ours, Picture
+from generations.providers.fields import Ours, Picture, Value
 from generations.providers.registry import PROVIDERS, find
 from generations.providers.spec import Operation, Provider
 from tests.providers.fixtures import FOLDER, answer
@@ -29,11 +29,11 @@ def account(provider: Provider) -> Account:
     return Account(provider.base_urls[0], secrets)
 
 
-def smallest(operation: Operation) -> dict[str, object]:
+def smallest(operation: Operation) -> dict[str, Value]:
     required = {each.name: ASSET for each in operation.fields if isinstance(each, Picture) and each.required.holds({})}
     cleaned = operation.clean({"prompt": "A vase"} | required)
     assert not cleaned.errors
-    return dict(cleaned.values)
+    return cleaned.values
 
 
 def order(operation: Operation) -> Order:
@@ -76,9 +76,10 @@ def test_secrets_are_neither_in_the_address_nor_in_the_body_nor_in_a_repr(
 
 @each_operation
 def test_every_field_capability_and_price_says_where_it_was_read(provider: Provider, operation: Operation) -> None:
-    for each in (*operation.fields, *operation.capabilities, *operation.prices):
-        assert each.source.page
-        assert datetime.fromisoformat(each.source.checked)
+    declared = (operation.fields, operation.capabilities, operation.prices)
+    for source in [each.source for kind in declared for each in kind]:
+        assert source.page
+        assert datetime.fromisoformat(source.checked)
 
 
 @each_operation

@@ -8,7 +8,7 @@ import pytest
 
 from generations.providers import errors
 from generations.providers.exchange import Account, Cost, Order, Output, Task
-from generations.providers.kling import IMAGE_TO_IMAGE, PROVIDER, TEXT_TO_IMAGE
+from generations.providers.kling import IMAGE_TO_IMAGE, PROVIDER, TEXT_TO_IMAGE, build_list, parse_list
 from tests.providers.fixtures import answer
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -121,14 +121,14 @@ def test_elements_are_sent_as_numbers() -> None:
 
 
 def test_the_newest_tasks_are_asked_for_at_once() -> None:
-    request = PROVIDER.build_list(TEXT_TO_IMAGE, ACCOUNT, NOW)
+    request = build_list(TEXT_TO_IMAGE, ACCOUNT, NOW)
     assert str(request.url).endswith("/v1/images/generations?pageNum=1&pageSize=500")
-    found = PROVIDER.parse_list(answer("kling/text-to-image__list"))
+    found = parse_list(answer("kling/text-to-image__list"))
     assert [(each.task_id, each.external_id, each.progress.state) for each in found] == [
         ("867283747301269523", ID, "succeeded"),
         ("867283747301269524", "", "running"),
     ]
-    assert PROVIDER.parse_list(answer("kling/text-to-image__list-of-an-empty-account")) == ()
+    assert parse_list(answer("kling/text-to-image__list-of-an-empty-account")) == ()
 
 
 @pytest.mark.parametrize(
