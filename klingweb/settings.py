@@ -40,7 +40,7 @@ TRUSTED_PROVIDER_HOSTS = env.host_ports("TRUSTED_PROVIDER_HOSTS")
 DEBUG = False
 ROOT_URLCONF = "klingweb.urls"
 WSGI_APPLICATION = "klingweb.wsgi.application"
-TRUSTED_PROXY_COUNT = ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0, at_most=8)
+TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0, at_most=8)
 PUBLIC_HOST = PUBLIC_URL.split("://")[1]
 ALLOWED_HOSTS = [*env.names("ALLOWED_HOSTS"), PUBLIC_HOST.rsplit(":", 1)[0], "127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -418,7 +419,7 @@ def test_a_card_says_what_it_waits_for(
 ) -> None:
     sign_in(client, bob)
     put(ask("sent", n=2), Status.SUCCEEDED, sent=0)
-    ask("waiting", n=2)
+    waiting, _ = ask("waiting", n=2), ask("waiting too", n=2)
     assert "Waiting for a free slot" in words(client.get("/"))
     Credential.objects.update(daily_pictures=3)
     assert "Sandbox ••-key has sent its pictures of today" in words(client.get("/"))
@@ -427,6 +428,8 @@ def test_a_card_says_what_it_waits_for(
     assert "Waiting in vain: Sandbox ••-key sends 1 pictures a day at most." in words(client.get("/"))
     credentials.pause_team(credential.team, alice)
     assert "Waiting until an admin resumes sending" in words(client.get("/"))
+    credentials.pause(credential, "out of credit")
+    assert "Waiting for its key" in words(client.get(f"/g/{waiting.pk}/"))
 
 
 def test_the_page_says_that_the_day_is_used_up(alices: Client, ask: Ask, credential: Credential) -> None:
@@ -545,8 +548,8 @@ def test_a_secret_shows_nowhere(
     pair = {"way": "access_key", "access_key": halves[0], "secret_key": halves[1]}
     seen: list[str] = []
 
-    def keep(response: Answer) -> None:
-        seen.append(f"{response.headers}{b''.join(response).decode()}")
+    def keep(response: Any) -> None:
+        seen.append(f"{response.headers}{response.cookies}{html(response)}")
 
     sign_in(client, alice)
     keep(client.post(ADD, form(api_key=CANARY), follow=True))

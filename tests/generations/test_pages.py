@@ -372,7 +372,7 @@ def test_history_says_what_came_to_nothing_and_what_is_on_its_way(bobs: Client, 
     assert page.count("set-note") == 3
     assert page.count("<a data-image ") == 4 + 1 + 1
     assert all(f'data-generation="{each.pk}" data-status="{each.status}"' in page for each in made.values())
-    assert len(re.findall(r'name="g" value="[^"]+" data-live', page)) == 5
+    assert len(re.findall(r'name="g" value="[^"]+" data-live', page)) == 6
     assert '<noscript><meta http-equiv="refresh"' in page
 
 
@@ -437,7 +437,8 @@ def test_a_generation_without_pictures_says_where_it_is(bobs: Client, ask: Ask, 
     assert said in words(response)
     unfinished = state in ("queued", "running")
     assert ('<noscript><meta http-equiv="refresh"' in html(response)) == unfinished
-    assert ('hx-get="/changes/?page=generation' in html(response)) == unfinished
+    may_still_change = unfinished or state == "unconfirmed"
+    assert ('hx-get="/changes/?page=generation' in html(response)) == may_still_change
 
 
 def test_canceling_leads_back_and_says_where_it_came_too_late(bobs: Client, ask: Ask) -> None:

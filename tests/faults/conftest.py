@@ -1,0 +1,36 @@
+"""One house for all of these tests. Each leaves it as it was found: served, with nothing on the road."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.faults.house import House
+from tests.site.processes import Start, starter
+
+
+@pytest.fixture(scope="session")
+def start_for_long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    with contextmanager(starter)(tmp_path_factory.mktemp("output")) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def houses(start_for_long: Start) -> Iterator[list[House]]:
+    """The house in use comes last. In the end it is stopped as a person stops it."""
+    houses: list[House] = []
+    yield houses
+    for each in houses[-1:]:
+        if each.in_order:
+            each.stop()
+
+
+@pytest.fixture
+def house(houses: list[House], start_for_long: Start, tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The house that the last test left in order, else a new one."""
+    if not houses or not houses[-1].in_order:
+        for each in houses:
+            each.started.kill_all()
+        houses.append(House(tmp_path_factory.mktemp("house") / "data", start_for_long))
+    houses[-1].in_order = False
+    return houses[-1]
