@@ -8,6 +8,7 @@ PORT := $(or $(PORT),$(KLINGWEB_PORT),8000)
 BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 $(if $(KLINGWEB_TEST_NO_SKIPS),-p tests.no_skips)
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade --quiet \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
@@ -17,7 +18,7 @@ LIVE := KLINGWEB_DATA_DIR=.venv KLINGWEB_DATABASE_URL=sqlite:///:memory: KLINGWE
 	KLINGWEB_SECRET_KEY=only-for-checks-0123456789-abcdefghijklmnopqrstuvwxyz \
 	KLINGWEB_ENCRYPTION_KEYS=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=
 
-.PHONY: run test lint requirements
+.PHONY: run test test-only lint requirements
 
 run: export KLINGWEB_SANDBOX ?= on
 run: export KLINGWEB_PORT = $(PORT)
@@ -27,9 +28,12 @@ run: .venv/.requirements-run
 
 test: lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= $(if $(KLINGWEB_TEST_NO_SKIPS),-p tests.no_skips)
+	$(PYTEST) --cov --cov-report=
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='generations/providers/*,generations/lifecycle.py'
+
+test-only: .venv/.requirements-dev
+	$(PYTEST)
 
 lint: .venv/.requirements-dev
 	$(BIN)/ruff check

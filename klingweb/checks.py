@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import os
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,11 +11,19 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Info, register
+from django.db import DatabaseError
+from django.utils import timezone
 
+from generations import queue
+from generations.models import Heartbeat
 from klingweb import installation
 from klingweb.env import PREFIX
 
 NOT_OURS = (f"{PREFIX}TEST_",)  # for those who run the tests
+CLUSTERS = (
+    (queue.FAST, queue.DEFAULT, "nothing is sent or followed"),
+    (queue.DEFAULT, queue.FAST, "no picture is brought home"),
+)
 PREPARE = "Run `manage.py prepare`, which makes it, or set {}{}."
 
 
@@ -100,6 +109,25 @@ def check_names(**_kwargs: Any) -> list[CheckMessage]:
         )
         for name in unknown
         if not name.startswith(NOT_OURS)
+    ]
+
+
+@register("running")
+def check_clusters(**_kwargs: Any) -> list[CheckMessage]:
+    """Whoever runs one queue cluster runs both. Nothing is said where none runs, or where nobody can tell."""
+    alive = timezone.now() - timedelta(seconds=settings.HEARTBEAT_SILENCE)
+    try:
+        beating = set(Heartbeat.objects.filter(at__gt=alive).values_list("cluster", flat=True))
+    except DatabaseError:
+        return []
+    return [
+        checks.Warning(
+            f"The queue cluster {missing} gives no sign of life, while {other} does: {without}.",
+            hint=f"Start it: Q_CLUSTER_NAME={missing} manage.py qcluster, or everything by manage.py serve.",
+            id="klingweb.W003",
+        )
+        for missing, other, without in CLUSTERS
+        if other in beating and missing not in beating
     ]
 
 

@@ -42,12 +42,16 @@ def waits_for(context: Context, generation: Generation, now: datetime) -> str:
     if notices and notices.sending_pause and notices.team_id == generation.team_id:
         return "until an admin resumes sending"
     most = credential.daily_pictures
-    if most is None or generation.asked <= most - _sent_today(context, credential, now):
+    if most is None:
+        return "for a free slot"
+    left = most - _sent_today(context, credential, now)
+    if generation.asked <= left:
         return "for a free slot"
     if generation.asked > most:
-        return f"in vain: {credential} sends {most} pictures a day at most. Cancel it and ask for fewer"
+        return f"in vain: {credential} may send {most} a day at most. Cancel it and ask for fewer"
     begins = moment(dispatch.next_day(now), "full")
-    return format_html("until {}: {} has sent its pictures of today", begins, credential)
+    more = f"only {left} more" if left > 0 else "no more"
+    return format_html("until {}: {} may send {} today", begins, credential, more)
 
 
 def _sent_today(context: Context, credential: Credential, now: datetime) -> int:

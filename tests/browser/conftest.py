@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from generations import follower
@@ -21,6 +21,8 @@ from tests.cast import sign_in
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REFUSALS = ("403 (Forbidden)", "422 (Unprocessable")  # made on purpose, but the browser calls them errors
+
+expect.set_options(timeout=20_000)  # a machine may be busy; what is expected comes as soon as it is there
 
 Open = Callable[..., Page]
 Start = Callable[[], None]

@@ -1,13 +1,17 @@
 """System checks: what is wrong is named by number, and each says how to mend it."""
 
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
 from django.core.management import call_command
+from django.db import OperationalError
+from django.utils import timezone
 from pytest_django import Settings
 
+from generations.models import Heartbeat
 from klingweb import checks
 
 
@@ -106,3 +110,30 @@ def test_check_deploy_finds_nothing_in_a_live_installation(settings: Settings, m
     settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     settings.SILENCED_SYSTEM_CHECKS = []
     call_command("check", deploy=True, fail_level="INFO", stdout=io.StringIO())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("beating", "said"),
+    [
+        ([], ""),
+        (["klingweb", "fast"], ""),
+        (["klingweb"], "The queue cluster fast gives no sign of life"),
+        (["fast"], "The queue cluster klingweb gives no sign of life"),
+    ],
+)
+def test_a_missing_second_cluster_is_named(beating: list[str], said: str) -> None:
+    for cluster in beating:
+        Heartbeat.objects.create(cluster=cluster, at=timezone.now())
+    Heartbeat.objects.get_or_create(cluster="fast", defaults={"at": timezone.now() - timedelta(hours=1)})
+    messages = run_checks(tags=["running"])
+    assert [str(each.msg).split(",")[0] for each in messages] == ([said] if said else [])
+
+
+@pytest.mark.django_db
+def test_a_database_that_cannot_tell_says_nothing_about_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable() -> None:
+        raise OperationalError("no such table")
+
+    monkeypatch.setattr(Heartbeat.objects, "filter", lambda **_: unreachable())
+    assert run_checks(tags=["running"]) == []
