@@ -1,13 +1,19 @@
 """The only door to the queue. A message is a hint: the row that it names is the truth."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
+from django.db import DatabaseError
+from django.dispatch import receiver
 from django.utils import timezone
 from django_q.models import Failure, Schedule
+from django_q.signals import post_execute
 from django_q.tasks import async_task
 
-from generations.models import Lease
+from generations.models import Heartbeat, Lease
+
+log = logging.getLogger(__name__)
 
 DEFAULT = "klingweb"
 FAST = "fast"
@@ -45,6 +51,15 @@ def nudge_follower() -> None:
         enqueue("generations.tasks.follow", cluster=FAST)
 
 
+@receiver(post_execute)
+def note_sign_of_life(task: Mapping[str, str], **_: object) -> None:
+    """A cluster has run a task to its end, and has taken note of that: every part of it works."""
+    try:
+        Heartbeat.objects.update_or_create(cluster=task["cluster"], defaults={"at": timezone.now()})
+    except DatabaseError as error:
+        log.warning("A sign of life could not be written (%s)", type(error).__name__)
+
+
 def forget_failures() -> None:
     """Drop what the queue keeps of tasks that failed long ago: it never does so itself."""
     Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()
@@ -54,9 +69,9 @@ def ensure_schedules() -> None:
     """Each minute: a sweep, and a sign of life from each cluster. Calling it again changes nothing."""
     _every_minute("sweep", DEFAULT)
     for cluster in (DEFAULT, FAST):
-        _every_minute("beat", cluster, repr(cluster))
+        _every_minute("beat", cluster)
 
 
-def _every_minute(task: str, cluster: str, args: str = "") -> None:
-    values = {"func": f"generations.tasks.{task}", "args": args, "schedule_type": Schedule.MINUTES, "minutes": 1}
+def _every_minute(task: str, cluster: str) -> None:
+    values = {"func": f"generations.tasks.{task}", "args": "", "schedule_type": Schedule.MINUTES, "minutes": 1}
     Schedule.objects.update_or_create(name=f"{task} {cluster}", cluster=cluster, defaults=values)

@@ -5,7 +5,7 @@ import uuid
 from django.utils import timezone
 
 from generations import follower, queue
-from generations.models import Generation, Heartbeat, Status
+from generations.models import Generation, Status
 from generations.services import collecting, keys, readying
 
 
@@ -21,9 +21,8 @@ def make_ready(generation: str) -> None:
 
 
 def collect(image: str) -> None:
-    """Bring one picture home. That is a sign of life, too: one that was asked for may wait behind many pictures."""
+    """Bring one picture home."""
     collecting.collect(uuid.UUID(image))
-    beat(queue.DEFAULT)
 
 
 def sweep() -> None:
@@ -37,6 +36,5 @@ def sweep() -> None:
     queue.forget_failures()
 
 
-def beat(cluster: str) -> None:
-    """Show that this cluster runs tasks."""
-    Heartbeat.objects.update_or_create(cluster=cluster, defaults={"at": timezone.now()})
+def beat() -> None:
+    """Nothing but a sign of life, which every task is that comes to its end: see `queue.note_sign_of_life`."""

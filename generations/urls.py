@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from generations.views import create, credentials, decisions, detail, history, images, references
+from generations.views import create, credentials, decisions, detail, history, images, references, shown_models
 
 urlpatterns = [
     path("", create.create, name="create"),
@@ -20,6 +20,7 @@ urlpatterns = [
     path("assets/<uuid:pk>/<int:width>", images.asset_thumbnail, name="asset_thumbnail"),
     path("credentials/", credentials.page, name="credentials"),
     path("credentials/add/", credentials.add, name="credential_add"),
+    path("credentials/models/<slug:provider>/", shown_models.shown, name="shown_models"),
     path("credentials/sending/", credentials.sending, name="sending"),
     path("credentials/<int:pk>/", credentials.change, name="credential_change"),
     path("credentials/<int:pk>/replace/", credentials.replace, name="credential_replace"),

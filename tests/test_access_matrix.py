@@ -25,6 +25,7 @@ MATRIX: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "changes": ("GET", (302, 200, 200, 200, 200)),
     "history": ("GET", (302, 200, 200, 200, 200)),
     "generation": ("GET", (302, 404, 200, 200, 200)),
+    "shown_models": ("GET", (302, 200, 403, 403, 200)),
     "decide": ("POST", (302, 404, 403, 302, 302)),
     "delete": ("GET", (302, 404, 403, 200, 200)),
     "cancel": ("POST", (302, 404, 403, 302, 302)),
@@ -97,6 +98,7 @@ def address(name: str, ask: Ask) -> str:
     reference = assets.keep_image(image, generation.person, PictureBounds())
     arguments: dict[str, dict[str, object]] = {
         "generation": {"pk": generation.pk},
+        "shown_models": {"provider": "kling"},
         "decide": {"pk": generation.pk},
         "delete": {"pk": generation.pk},
         "cancel": {"pk": generation.pk},

@@ -1,7 +1,7 @@
 """What is kept: rows are the truth, queue messages only hints."""
 
 from generations.models.asset import Asset, AssetCopy, Reference
-from generations.models.credential import Credential, SendingPause, Standing
+from generations.models.credential import Credential, SendingPause, ShownModel, Standing
 from generations.models.generation import Deletion, Event, Generation, Status
 from generations.models.image import Image
 from generations.models.pulse import Heartbeat, Lease
@@ -18,6 +18,7 @@ __all__ = [
     "Lease",
     "Reference",
     "SendingPause",
+    "ShownModel",
     "Standing",
     "Status",
 ]

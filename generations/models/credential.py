@@ -84,3 +84,19 @@ class SendingPause(models.Model):
 
     def __str__(self) -> str:
         return f"{self.team} since {self.at}"
+
+
+class ShownModel(models.Model):
+    """That a team is offered a model which its maker has retired: an admin said so."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="shown_models")
+    provider = models.SlugField(max_length=32)
+    model_name = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team", "provider", "model_name"], name="one_row_per_shown_model"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.model_name}"

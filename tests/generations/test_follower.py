@@ -7,6 +7,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 from django_q.models import Failure
+from django_q.signals import post_execute
 from pytest_django import Settings
 
 from generations import follower, queue, tasks
@@ -211,10 +212,19 @@ def test_the_sweep_ends_what_was_left_between_the_last_picture_and_the_end(ask: 
     assert generation.status == Status.SUCCEEDED
 
 
-def test_a_beat_says_when_the_cluster_last_ran_a_task() -> None:
-    tasks.beat("fast")
-    tasks.beat("fast")
+def test_every_task_that_ends_says_that_its_cluster_works() -> None:
+    tasks.beat()
+    for _ in range(2):
+        post_execute.send(sender="django_q", task={"cluster": "fast"})
     assert str(Heartbeat.objects.get()).startswith("fast at ")
+
+
+def test_a_sign_of_life_that_cannot_be_written_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(**_: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(Heartbeat.objects, "update_or_create", away)
+    post_execute.send(sender="django_q", task={"cluster": "fast"})
 
 
 def test_what_waits_can_be_canceled_and_what_has_left_cannot(ask: Ask) -> None:

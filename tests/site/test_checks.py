@@ -101,6 +101,7 @@ def test_a_mistyped_variable_is_warned_of(monkeypatch: pytest.MonkeyPatch, name:
     assert [(message.id, message.hint) for message in checks.check_names()] == [("klingweb.W002", hint)]
 
 
+@pytest.mark.django_db
 def test_check_deploy_finds_nothing_in_a_live_installation(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE")
     https(settings)

@@ -80,7 +80,7 @@ class Queues:
 
     def beat(self, cluster: str) -> None:
         close_old_connections()
-        queue.enqueue("generations.tasks.beat", cluster, cluster=cluster)
+        queue.enqueue("generations.tasks.beat", cluster=cluster)
 
     def last_beat(self, cluster: str) -> datetime | None:
         close_old_connections()
