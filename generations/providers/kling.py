@@ -336,7 +336,8 @@ def parse_checkup(response: httpx.Response) -> Checkup:
     packs = data.get("resource_pack_subscribe_infos") or []
     online = [each for each in packs if isinstance(each, dict) and each.get("status") == "online"]
     left = sum(float(str(each.get("remaining_quantity") or 0)) for each in online)
-    return Checkup(f"{left:,.0f} units left in {len(online)} packs, as of 12 hours ago" if online else "")
+    packs_named = "one pack" if len(online) == 1 else f"{len(online)} packs"
+    return Checkup(f"{left:,.0f} units left in {packs_named}, as of 12 hours ago" if online else "")
 
 
 def _wire(each: Field, order: Order) -> object:

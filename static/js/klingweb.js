@@ -143,12 +143,15 @@ function say(sentence) {
 
 // -- What the server sends is put in place without taking anything away from the reader --------------------------------
 
-let kept = { open: new Map(), values: new Map(), focus: null };
+let kept = { open: new Map(), values: new Map(), files: new Map(), focus: null };
 
 function remember(target, sent) {
   const active = document.activeElement;
-  kept = { open: new Map(), values: new Map(), focus: target.contains(active) && active.id ? active : null };
+  kept = { open: new Map(), values: new Map(), files: new Map(), focus: target.contains(active) && active.id ? active : null };
   for (const fold of all("details[id]", target)) kept.open.set(fold.id, fold.open);
+  for (const field of all("input[type=file]", target)) {
+    if (field.files.length && !sent.get(field.name)?.size) kept.files.set(field.id, field.files);
+  }
   for (const field of all("input:not([type=hidden], [type=file]), select, textarea", target)) {
     const asked = sent.get(field.name)?.replaceAll("\r", "") ?? null;
     if (field.type === "checkbox") {
@@ -164,6 +167,12 @@ function recall() {
     const fold = document.getElementById(id);
     if (fold && !one("[aria-invalid]", fold)) fold.open = open;
   }
+  for (const [id, files] of kept.files) {
+    const field = document.getElementById(id);
+    if (!field) continue;
+    field.files = files;
+    field.dispatchEvent(new Event("change", { bubbles: true }));  // it may have been chosen while its field was replaced
+  }
   for (const [id, value] of kept.values) {
     const field = document.getElementById(id);
     if (typeof value === "boolean") {
@@ -175,7 +184,7 @@ function recall() {
     field.focus({ preventScroll: true });
     if (kept.focus.matches("textarea")) field.setSelectionRange(kept.focus.selectionStart, kept.focus.selectionEnd);
   }
-  kept = { open: new Map(), values: new Map(), focus: null };
+  kept = { open: new Map(), values: new Map(), files: new Map(), focus: null };
 }
 
 // What was chosen or typed while the answer was on its way wins over the answer.

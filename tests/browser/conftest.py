@@ -15,7 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from generations import follower
 from generations.models import Generation, Status
-from generations.services import collecting
+from generations.services import collecting, readying
 from klingweb.accounts.models import User
 from tests.cast import sign_in
 
@@ -75,6 +75,8 @@ def start_following(sandbox: str, transactional_db: None, monkeypatch: pytest.Mo
 
     def step() -> bool:
         Generation.objects.filter(status=Status.RUNNING).update(due_at=timezone.now())
+        for pk in readying.due_generations(timezone.now()):
+            readying.make_ready(pk)
         for pk in collecting.due_images(timezone.now()):
             collecting.collect(pk)
         return over.is_set()

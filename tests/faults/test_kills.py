@@ -1,20 +1,24 @@
-"""Whatever is killed, and whenever: nothing is lost, and nothing is paid for twice."""
+"""Whatever is killed while there is a generation in each status: nothing is lost, and nothing is paid for twice."""
 
 import signal
 from collections.abc import Callable
 
 import pytest
 
-from tests.faults.house import ROAD, House, Moment, send
+from tests.faults.house import ROAD, SILENCE, House, Moment, send
 
 pytestmark = pytest.mark.processes
 
 Victims = Callable[[House, Moment], list[int]]
-WORKERS: dict[str, Victims] = {
+BUSY: dict[str, Victims] = {
     "the worker that sends and follows": lambda _, moment: [moment.sender],
-    "the idle worker beside it": lambda _, moment: [moment.beside_sender],
     "the worker that brings a picture home": lambda _, moment: [moment.collector],
-    "the idle worker beside that": lambda _, moment: [moment.beside_collector],
+}
+IDLE: dict[str, tuple[str, Victims]] = {
+    "the worker beside the one that sends": ("fast", lambda _, moment: [moment.beside_sender]),
+    "the worker beside the one that brings a picture home": ("default", lambda _, moment: [moment.beside_collector]),
+    "what notes the fast cluster's results": ("fast", lambda house, _: [house.monitor("fast")]),
+    "what notes the default cluster's results": ("default", lambda house, _: [house.monitor("default")]),
 }
 PROGRAMS: dict[str, Victims] = {
     "the fast cluster": lambda house, _: house.cluster("fast"),
@@ -27,12 +31,12 @@ ALL: dict[str, Victims] = {
 }
 
 
-def kill(house: House, victims: Victims) -> Moment:
-    """Kill them while there is a generation in each status."""
+def strike(house: House, victims: Victims, number: signal.Signals = signal.SIGKILL) -> Moment:
+    """Send the signal while there is a generation in each status."""
     moment = house.fill_the_road()
     chosen = victims(house, moment)
     assert {house.status(each) for each in moment.asked.values()} == ROAD
-    send(signal.SIGKILL, chosen)
+    send(number, chosen)
     send(signal.SIGCONT, [moment.beside_collector])
     return moment
 
@@ -42,9 +46,20 @@ def check(house: House, moment: Moment) -> None:
     house.check(moment.asked.values())
 
 
-@pytest.mark.parametrize("victims", WORKERS.values(), ids=WORKERS)
-def test_a_worker_that_dies_is_mended_without_anybody_doing_anything(house: House, victims: Victims) -> None:
-    moment = kill(house, victims)
+@pytest.mark.parametrize("victims", BUSY.values(), ids=BUSY)
+def test_what_a_worker_had_in_hand_when_it_died_is_taken_up_again(house: House, victims: Victims) -> None:
+    check(house, strike(house, victims))
+
+
+@pytest.mark.parametrize(("cluster", "victims"), IDLE.values(), ids=IDLE)
+def test_one_that_dies_waiting_takes_a_lock_along_and_its_cluster_is_started_again(
+    house: House, cluster: str, victims: Victims
+) -> None:
+    told = f"The {cluster} cluster has been silent for too long"
+    before = house.started.text.count(told)
+    moment = strike(house, victims)
+    while not house.says_again(told, before, SILENCE + 8):  # it just had something to do
+        send(signal.SIGKILL, house.guarded(cluster))
     check(house, moment)
 
 
@@ -52,13 +67,31 @@ def test_a_worker_that_dies_is_mended_without_anybody_doing_anything(house: Hous
 def test_a_program_that_dies_ends_the_others_and_the_next_start_takes_all_up_again(
     house: House, victims: Victims
 ) -> None:
-    moment = kill(house, victims)
+    moment = strike(house, victims)
     house.serve_again(code=1)
     check(house, moment)
 
 
 @pytest.mark.parametrize("victims", ALL.values(), ids=ALL)
 def test_when_nobody_is_left_to_watch_the_next_start_takes_all_up_again(house: House, victims: Victims) -> None:
-    moment = kill(house, victims)
+    moment = strike(house, victims)
     house.serve_again(code=-signal.SIGKILL)
     check(house, moment)
+
+
+def test_ctrl_c_ends_everything_in_order_and_the_next_start_takes_all_up_again(house: House) -> None:
+    moment = strike(house, ALL["serve alone"], signal.SIGINT)
+    house.serve_again(code=0)
+    check(house, moment)
+
+
+def test_a_request_that_never_arrived_is_sent_once_more_under_its_name_also_after_a_crash(house: House) -> None:
+    form, other = house.form("text-to-image"), house.form("text-to-image")
+    asked = [house.ask("[lost-request] A kite", form), house.ask("[lost-answer] A kite", other)]
+    house.wait_for_status(asked[0], "unconfirmed")
+    send(signal.SIGKILL, house.started.left)
+    house.serve_again(code=-signal.SIGKILL)
+    assert house.status(asked[0]) == "unconfirmed"
+    house.wait_for_the_end(asked)
+    house.check(asked)
+    assert [house.posts(each) for each in asked] == [2, 1]

@@ -78,7 +78,7 @@ def fresh(credential: Credential) -> Credential:
 
 def test_a_key_is_added_and_tested_at_once(send: Send, alice: User, halden: Team, sandbox: str) -> None:
     page = words(send(ADD, **form(daily_pictures="20")))
-    assert "Added. Studio ••-key works. 100,000 units left in 1 packs, as of 12 hours ago." in page
+    assert "Added. Studio ••-key works. 100,000 units left in one pack, as of 12 hours ago." in page
     made = Credential.objects.get()
     assert (made.team, made.provider, made.name, made.base_url) == (halden, "kling", "Studio", "sandbox:")
     assert (made.slots, made.daily_pictures, made.created_by, made.changed_by) == (5, 20, alice, None)
