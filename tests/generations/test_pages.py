@@ -210,9 +210,7 @@ def test_a_card_says_its_state(bobs: Client, ask: Ask, state: str) -> None:
     assert card.count("<img ") == pictures
 
 
-def test_a_card_that_waits_for_a_paused_key_says_so_and_an_admin_reads_why(
-    bobs: Client, alice: User, ask: Ask
-) -> None:
+def test_a_card_that_waits_for_a_paused_key_says_so_and_an_admin_reads_why(bobs: Client, alice: User, ask: Ask) -> None:
     generation = ask()
     pause_key(generation)
     page = words(bobs.get(CREATE))
