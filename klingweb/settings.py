@@ -39,7 +39,6 @@ TRUSTED_PROVIDER_HOSTS = env.host_ports("TRUSTED_PROVIDER_HOSTS")
 # Requests -------------------------------------------------------------------------------------------------------------
 DEBUG = False
 ROOT_URLCONF = "klingweb.urls"
-WSGI_APPLICATION = "klingweb.wsgi.application"
 TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0, at_most=8)
 PUBLIC_HOST = PUBLIC_URL.split("://")[1]
 ALLOWED_HOSTS = [*env.names("ALLOWED_HOSTS"), PUBLIC_HOST.rsplit(":", 1)[0], "127.0.0.1", "localhost", "[::1]"]
@@ -193,7 +192,8 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"django-q": {"level": "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL}},  # it greets at length
+    # django-q greets at length; the others would tell addresses, some of which are keys to a picture.
+    "loggers": {name: {"level": "WARNING"} for name in ("django-q", "httpx", "httpcore")},
 }
 # Without https these four say the same as klingweb.W001, and also where there is nothing to say.
 SILENCED_SYSTEM_CHECKS = [] if HTTPS else ["security.W004", "security.W008", "security.W012", "security.W016"]

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 
 from generations import credentials, follower
 from generations.models import Credential, Generation, Image, Status
+from generations.providers import client, kling
 from generations.services import collecting, submission
 from tests.road import Ask, Follow
 
@@ -46,6 +47,20 @@ def test_a_prompt_becomes_pictures_of_the_asked_shape(ask: Ask, follow: Follow, 
     assert generation.cost_unit == "unit"
     assert generation.estimate_usd == Decimal("0.056")
     assert generation.finished_at
+
+
+def test_the_newest_tasks_are_listed_by_the_provider_under_both_names(
+    ask: Ask, follow: Follow, credential: Credential
+) -> None:
+    made = [follow(ask(f"number {number}")) for number in range(2)]
+    account, policy = credentials.account(credential), credentials.api_policy(credential)
+    request = kling.build_list(kling.TEXT_TO_IMAGE, account, timezone.now())
+    reply = client.shared().send(client.Call(request, 10, policy, lane="list")).result()
+    assert isinstance(reply, httpx.Response)
+    listed = {each.external_id: each for each in kling.parse_list(reply)}
+    for generation in made:
+        assert listed[str(generation.pk)].task_id == generation.provider_task_id
+        assert listed[str(generation.pk)].progress.state == "succeeded"
 
 
 def test_a_moderated_prompt_fails_with_a_sentence_and_klings_words(ask: Ask, follow: Follow) -> None:
