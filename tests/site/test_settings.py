@@ -106,11 +106,14 @@ def test_keys_and_sandbox_come_from_the_data_directory_where_nothing_is_set(tmp_
     assert (found["SECRET_KEY"], found["ENCRYPTION_KEYS"], found["SANDBOX"]) == ("kept", ["new", "old"], "on")
 
 
-def test_the_queue_is_quiet_unless_one_debugs(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read()["LOGGING"]["loggers"]["django-q"]["level"] == "WARNING"
-    for level in ("DEBUG", "ERROR"):
-        monkeypatch.setenv("KLINGWEB_LOG_LEVEL", level)
-        assert read()["LOGGING"]["loggers"]["django-q"]["level"] == level
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_libraries_that_would_tell_too_much_are_quiet(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setenv("KLINGWEB_LOG_LEVEL", level)
+    assert {name: each["level"] for name, each in read()["LOGGING"]["loggers"].items()} == {
+        "django-q": "WARNING",
+        "httpx": "WARNING",
+        "httpcore": "WARNING",
+    }
 
 
 def test_a_log_level_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
