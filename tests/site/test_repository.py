@@ -45,7 +45,7 @@ def test_the_tests_install_the_very_versions_that_people_install() -> None:
 
 
 def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [str(shutil.which("make")), *arguments]
+    command = [str(shutil.which("make")), "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
