@@ -1,16 +1,22 @@
 """What the verbs share."""
 
+import logging
 import uuid
 from datetime import timedelta
 
 import httpx
 from django.conf import settings
+from django.utils import timezone
 
+from generations import credentials
 from generations.lifecycle import advance
 from generations.models import Generation, Status
-from generations.providers import client
+from generations.providers import client, errors
+from generations.providers.exchange import Task
 from generations.providers.registry import find
 from generations.providers.spec import Deadlines
+
+log = logging.getLogger(__name__)
 
 
 def load(pk: uuid.UUID) -> Generation | None:
@@ -57,3 +63,22 @@ def poll_pause(age: timedelta) -> timedelta:
         if age < paced(younger):
             return paced(pause)
     return paced(300)
+
+
+def query(generation: Generation, task_id: str) -> client.Call:
+    """The free call that asks for a task by the provider's id or, where that is empty, by our own."""
+    provider, operation = find(generation.provider, generation.operation)
+    task = Task(task_id, str(generation.pk))
+    return client.Call(
+        provider.build_query(operation, task, credentials.account(generation.credential), timezone.now()),
+        deadlines(generation).query,
+        credentials.api_policy(generation.credential),
+        lane=lane(generation),
+    )
+
+
+def heed(generation: Generation, error: errors.ProviderError) -> None:
+    """A look-up was refused. That says nothing of the generation, but perhaps something of the key."""
+    if error.pauses_credential:
+        credentials.pause(generation.credential, error.sentence)
+    log.info("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)

@@ -1,22 +1,18 @@
 """Asking where a running generation is. It is free, and a failed look-up means "not yet"."""
 
-import logging
 import uuid
 from datetime import datetime, timedelta
 
 import httpx
 from django.db import transaction
-from django.utils import timezone
 
-from generations import credentials, queue
+from generations import queue
 from generations.lifecycle import advance
 from generations.models import Generation, Image, Status
 from generations.providers import client, errors
-from generations.providers.exchange import Output, Progress, Reply, Task
+from generations.providers.exchange import Output, Progress, Reply
 from generations.providers.registry import find
-from generations.services.common import deadlines, fail, kept_answer, lane, load, poll_pause
-
-log = logging.getLogger(__name__)
+from generations.services.common import fail, heed, kept_answer, load, poll_pause, query
 
 
 def pause(generation: Generation, now: datetime) -> timedelta:
@@ -26,14 +22,7 @@ def pause(generation: Generation, now: datetime) -> timedelta:
 
 def begin(generation: Generation) -> client.Call:
     """The call that asks where a running generation is. It is free and may be made as often as anybody likes."""
-    provider, operation = find(generation.provider, generation.operation)
-    task = Task(generation.provider_task_id, str(generation.pk))
-    return client.Call(
-        provider.build_query(operation, task, credentials.account(generation.credential), timezone.now()),
-        deadlines(generation).query,
-        credentials.api_policy(generation.credential),
-        lane=lane(generation),
-    )
+    return query(generation, generation.provider_task_id)
 
 
 def finish(pk: uuid.UUID, reply: Reply) -> None:
@@ -45,9 +34,7 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
     try:
         progress = provider.parse_query(reply)
     except errors.ProviderError as error:
-        if error.pauses_credential:
-            credentials.pause(generation.credential, error.sentence)
-        log.info("%s: %s %s %s", pk, generation.credential.last_four, type(error).__name__, error.code)
+        heed(generation, error)
         return
     _apply(generation, progress, kept_answer(generation, reply))
 

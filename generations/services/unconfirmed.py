@@ -5,7 +5,6 @@ request could have arrived: it is sent once more under the same name, so that a 
 Where the provider cannot tell, or still cannot after that, a person decides; each decision is an event.
 """
 
-import logging
 import re
 import uuid
 from datetime import datetime, timedelta
@@ -13,15 +12,12 @@ from datetime import datetime, timedelta
 import httpx
 from django.utils import timezone
 
-from generations import credentials
 from generations.lifecycle import advance
 from generations.models import Generation, Status
 from generations.providers import client, errors
-from generations.providers.exchange import Progress, Reply, Task
+from generations.providers.exchange import Progress, Reply
 from generations.providers.registry import PROVIDERS, find
-from generations.services.common import deadlines, fail, lane, load, paced
-
-log = logging.getLogger(__name__)
+from generations.services.common import deadlines, fail, heed, load, paced, query
 
 UNKNOWN_AFTER = 360  # seconds after the POST's deadline; a look-up may lag behind by minutes
 LOOKS = ((60, 5), (600, 30), (86_400, 600))  # while younger than seconds: look every so many seconds
@@ -47,14 +43,7 @@ def pause(generation: Generation, now: datetime) -> timedelta:
 
 def begin(generation: Generation, task_id: str = "") -> client.Call:
     """The free call that asks for the task by our name, or by the id that a person pasted."""
-    provider, operation = find(generation.provider, generation.operation)
-    task = Task(task_id, str(generation.pk))
-    return client.Call(
-        provider.build_query(operation, task, credentials.account(generation.credential), timezone.now()),
-        deadlines(generation).query,
-        credentials.api_policy(generation.credential),
-        lane=lane(generation),
-    )
+    return query(generation, task_id)
 
 
 def finish(pk: uuid.UUID, reply: Reply) -> None:
@@ -67,9 +56,7 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
     except errors.NotFound:
         _not_found(generation, timezone.now())
     except errors.ProviderError as error:
-        if error.pauses_credential:
-            credentials.pause(generation.credential, error.sentence)
-        log.info("%s: %s %s %s", pk, generation.credential.last_four, type(error).__name__, error.code)
+        heed(generation, error)
     else:
         _found(generation, progress.task_id, "The provider has it after all")
 
