@@ -56,9 +56,10 @@ def keep_address(team: Team, person: User | None, address: str, bounds: PictureB
     """Fetch a picture from a public https address and keep it. Takes ten seconds at most. Raises BadPicture."""
     try:
         url = httpx.URL(address.strip())
-    except httpx.InvalidURL:
+        request = httpx.Request("GET", url, headers={"Accept": "image/*"})
+    except (httpx.InvalidURL, ValueError):
         raise BadPicture(f"This is not an address. {INSTEAD}") from None
-    call = Call(httpx.Request("GET", url, headers={"Accept": "image/*"}), ADDRESS_DEADLINE, PUBLIC_ONLY, "addresses")
+    call = Call(request, ADDRESS_DEADLINE, PUBLIC_ONLY, "addresses")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "picture"
         fetched = client.shared().fetch(call, path, UPLOAD_CAP).result()

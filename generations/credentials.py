@@ -16,7 +16,7 @@ from generations.providers.exchange import Account
 from generations.providers.registry import PROVIDERS
 from generations.providers.spec import Provider
 from klingweb.accounts.models import Team, User
-from klingweb.secrets import Secrets
+from klingweb.secrets import Secrets, Undecryptable
 
 SANDBOX = "sandbox:"  # a base URL that is resolved at call time, so that the demo works on any port
 AWAKE: dict[str, Any] = {"paused_at": None, "paused_by": None, "paused_reason": ""}
@@ -63,9 +63,20 @@ def ensure(
     if slots is not None and slots < 1:
         raise BadCredential("A credential needs at least one slot.")
     values |= {"slots": slots or declared.default_slots, **AWAKE}
+    same = Credential.objects.filter(team=team, provider=provider, name=name, removed_at=None).first()
+    if same and not _is_key_of(same, values):
+        values["changed_at"] = timezone.now()
     return Credential.objects.update_or_create(
         team=team, provider=provider, name=name, removed_at=None, defaults=values
     )
+
+
+def _is_key_of(credential: Credential, values: Mapping[str, Any]) -> bool:
+    """Whether the credential holds this key already, for this address."""
+    try:
+        return dict(credential.secrets) == dict(values["secrets"]) and credential.base_url == values["base_url"]
+    except Undecryptable:
+        return False
 
 
 def fields_of(provider: Provider, key: Key) -> dict[str, Any]:
@@ -100,11 +111,12 @@ def check_base_url(provider: Provider, base_url: str) -> str:
         return address
     try:
         url = httpx.URL(address)
-    except httpx.InvalidURL:
+        pair = host_port(url)
+    except (httpx.InvalidURL, ValueError):
         raise BadCredential("The base URL is not an address.") from None
     if url.userinfo or url.query or url.fragment:
         raise BadCredential("The base URL may hold a host, a port and a path, nothing else.")
-    if address not in provider.base_urls and host_port(url) not in settings.TRUSTED_PROVIDER_HOSTS:
+    if address not in provider.base_urls and pair not in settings.TRUSTED_PROVIDER_HOSTS:
         raise BadCredential(
             f"{provider.label} is not at that address. Use {' or '.join(provider.base_urls)}, or list the address in "
             "KLINGWEB_TRUSTED_PROVIDER_HOSTS as host:port.",

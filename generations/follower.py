@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, DataError, close_old_connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -185,6 +185,8 @@ class Turn:
         opened = answered.open
         try:
             opened.finish(answered.reply)
+        except DataError:
+            log.exception("%s: the answer holds something that the database refuses", opened.generation)
         except DatabaseError as error:
             log.warning("%s: the answer could not be written yet (%s)", opened.generation, type(error).__name__)
             close_old_connections()

@@ -64,6 +64,7 @@ def store(image: Image, path: Path, verified: Verified) -> str:
         _save(thumbnail_name(image, width), ContentFile(content))
     name = f"originals/{image.pk}.{EXTENSIONS[verified.media_type]}"
     with path.open("rb") as file:
+        os.fsync(file.fileno())  # the row will say that it is here, and that must outlive a power cut
         return _save(name, Settled(file, name=str(path)))
 
 
@@ -84,6 +85,7 @@ def open_thumbnail(image: Image, width: int) -> IO[bytes]:
 
 def forget(image: Image) -> None:
     """Delete the picture's files. What is missing already does no harm."""
+    incoming(image).unlink(missing_ok=True)
     for name in [image.file, *(thumbnail_name(image, width) for width in THUMBNAILS)]:
         if name:
             default_storage.delete(name)

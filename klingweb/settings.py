@@ -74,7 +74,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
 # What it is made of ---------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

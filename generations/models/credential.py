@@ -1,5 +1,7 @@
 """A team's secret values for one provider."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -64,6 +66,10 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ••{self.last_four}"
+
+    def changed_since(self, moment: datetime) -> bool:
+        """Whether it may be another account by now, which knows nothing of what was sent before."""
+        return self.changed_at is not None and self.changed_at > moment
 
     @property
     def standing(self) -> Standing:

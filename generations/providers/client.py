@@ -108,7 +108,8 @@ TUNNELS = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b
 
 
 def redact(text: str, secrets: Iterable[str], cap: int = 4000) -> str:
-    """The text without any of the secrets, cut to `cap` characters."""
+    """The text without any of the secrets and without null characters, cut to `cap` characters."""
+    text = text.replace("\x00", "")
     for secret in sorted((each for each in secrets if each), key=len, reverse=True):
         text = text.replace(secret, "•••")
     return text[:cap]
@@ -177,18 +178,18 @@ class Client:
         return asyncio.run_coroutine_threadsafe(work, self.loop)  # type: ignore[arg-type]
 
     async def _send(self, call: Call) -> Reply:
-        if refusal := call.policy.refuses(call.request.url):
-            return NotSent(refusal)
         sent = _Sent()
         call.request.extensions["trace"] = sent.trace
         call.request.headers.setdefault("User-Agent", USER_AGENT)
         try:
+            if refusal := call.policy.refuses(call.request.url):
+                return NotSent(refusal)
             async with asyncio.timeout(call.deadline):
                 response = await self._client(call).send(call.request, stream=True)
                 return await _whole(response)
         except TimeoutError:
             return sent.verdict(f"No answer within {call.deadline:g} seconds.")
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the caller has to know whether it left
             return sent.verdict(f"The line to the provider failed ({type(error).__name__}).")
 
     async def _fetch(self, call: Call, path: Path, cap: int) -> Fetched | NotFetched:
@@ -197,7 +198,7 @@ class Client:
                 return await self._follow(call, path, cap)
         except TimeoutError:
             return NotFetched(f"The picture was not here within {call.deadline:g} seconds.")
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - addresses come from people and providers, and fail in every way
             if isinstance(error.__cause__, Forbidden):
                 return NotFetched(str(error))
             return NotFetched(f"The picture could not be fetched ({type(error).__name__}).")

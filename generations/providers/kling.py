@@ -334,8 +334,11 @@ def parse_checkup(response: httpx.Response) -> Checkup:
     if not isinstance(data, dict) or read_code(data.get("code", 0)) != 0:
         raise errors.Unreadable(details=str(data)[:300])
     packs = data.get("resource_pack_subscribe_infos") or []
-    online = [each for each in packs if isinstance(each, dict) and each.get("status") == "online"]
-    left = sum(float(str(each.get("remaining_quantity") or 0)) for each in online)
+    try:
+        online = [each for each in packs if isinstance(each, dict) and each.get("status") == "online"]
+        left = sum(float(str(each.get("remaining_quantity") or 0)) for each in online)
+    except (TypeError, ValueError):
+        raise errors.Unreadable(details=str(data)[:300]) from None
     packs_named = "one pack" if len(online) == 1 else f"{len(online)} packs"
     return Checkup(f"{left:,.0f} units left in {packs_named}, as of 12 hours ago" if online else "")
 

@@ -17,6 +17,7 @@ from generations.providers import errors
 from generations.providers.exchange import Cost, Listed, Output, Progress
 
 HTTP_OK = 200
+LONGEST_WAIT = 3600.0  # seconds; no provider's advice is taken for longer
 
 # Kling's code --> our error and the sentence for people. HTTP 429 alone says nothing: six codes share it.
 CODES: Mapping[int, tuple[type[errors.ProviderError], str]] = {
@@ -72,7 +73,7 @@ def read_code(value: object) -> int | None:
     """Kling's code as a number; relays and gateways also write it as text or with a point."""
     try:
         return int(float(str(value)))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -89,7 +90,7 @@ def read_json(response: httpx.Response) -> dict[str, object]:
     """The answer as an object. A gateway's HTML page or broken JSON is Unreadable."""
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise errors.Unreadable(code=f"HTTP {response.status_code}", details=response.text[:300])
@@ -100,7 +101,7 @@ def error_of(response: httpx.Response, code: int | None, message: str) -> errors
     """The error that a refusal stands for."""
     kind, sentence = CODES.get(code or -1, (_by_status(response.status_code), ""))
     told = code if code is not None else f"HTTP {response.status_code}"
-    return kind(sentence, code=str(told), details=message[:300], retry_after=_retry_after(response))
+    return kind(sentence, code=str(told), details=message.replace("\x00", "")[:300], retry_after=_retry_after(response))
 
 
 def listed(data: object) -> tuple[Listed, ...]:
@@ -120,7 +121,7 @@ def progress_of(task: Mapping[str, object]) -> Progress:
     """Where a task is, from Kling's own view of it. A success without pictures is not one yet."""
     state = STATUSES.get(str(task.get("task_status", "")).lower(), "running")
     known = str(task.get("task_id") or "")
-    reason = str(task.get("task_status_msg") or "")[:300]
+    reason = str(task.get("task_status_msg") or "").replace("\x00", "")[:300]
     if state == "failed":
         return Progress("failed", known, reason=reason, moderated=bool(MODERATION.search(reason)))
     outputs = _outputs(task.get("task_result"))
@@ -161,4 +162,4 @@ def _cost(units: object) -> Cost | None:
 
 def _retry_after(response: httpx.Response) -> float | None:
     value = response.headers.get("retry-after", "")
-    return float(value) if value.isdecimal() else None
+    return min(float(value), LONGEST_WAIT) if value.isascii() and value.isdecimal() else None

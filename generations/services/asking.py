@@ -13,6 +13,7 @@ from generations.lifecycle import advance, begin
 from generations.models import Asset, Credential, Generation, Reference, Status
 from generations.providers.fields import Picture, Values
 from generations.providers.spec import Operation
+from generations.services.common import fail
 from klingweb.accounts.models import Membership
 
 GONE = "This picture is not here any more. Choose another."
@@ -87,11 +88,13 @@ def _new(
 
 def _fingerprint(key: str, *asked: object) -> str:
     """The form's key and what was asked: a form that was changed and sent again is a new request."""
-    return f"{key[:36]}:{sha256(repr(asked).encode()).hexdigest()[:32]}"
+    return sha256(repr((key, *asked)).encode()).hexdigest()
 
 
 def cancel(generation: Generation, person_name: str) -> bool:
     """Take a generation back before it is sent. False where it has left already."""
     if generation.status != Status.QUEUED:
         return False
+    if generation.doubts:
+        return fail(generation, f"Canceled by {person_name}. Whether its first request was charged is not known.")
     return advance(generation, Status.CANCELED, reason=f"Canceled by {person_name} before it was sent")

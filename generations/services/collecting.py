@@ -5,7 +5,7 @@ import uuid
 from datetime import datetime
 
 import httpx
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -18,6 +18,7 @@ from generations.services.common import deadlines, fail, lane, paced
 log = logging.getLogger(__name__)
 
 LEASE = 170  # seconds; one attempt to bring a picture home, with time for a slow one
+GONE_AFTER_SECONDS = 120  # since it was sent: a storage that lags behind is not an empty one
 GONE_AFTER = 3  # attempts that found nothing at the address, before it is believed
 
 
@@ -28,6 +29,16 @@ def collect(pk: uuid.UUID) -> None:
     if not due.update(due_at=now + paced(LEASE), attempts=F("attempts") + 1):
         return
     image = Image.objects.select_related("generation__credential").get(pk=pk)
+    try:
+        _bring_home(image)
+    except DatabaseError:
+        raise
+    except Exception as error:  # whatever it is, it is tried again, and ends with the provider's retention
+        log.exception("%s: picture %s was not brought home", image.generation_id, image.number)
+        _postpone(image, f"The picture could not be kept ({type(error).__name__}).", gone=False)
+
+
+def _bring_home(image: Image) -> None:
     fetched = client.shared().fetch(_result_call(image), images.incoming(image)).result()
     if isinstance(fetched, client.NotFetched):
         _postpone(image, fetched.reason, gone=fetched.gone)
@@ -37,8 +48,7 @@ def collect(pk: uuid.UUID) -> None:
     except images.NotAPicture as error:
         _postpone(image, str(error), gone=False)
         return
-    name = images.store(image, fetched.path, verified)
-    _keep(image, name, fetched, verified)
+    _keep(image, images.store(image, fetched.path, verified), fetched, verified)
 
 
 def due_images(now: datetime) -> list[uuid.UUID]:
@@ -87,7 +97,8 @@ def _postpone(image: Image, reason: str, *, gone: bool) -> None:
     """Try again later, slower each time, until the provider's retention ends or it says so often enough."""
     generation, now = image.generation, timezone.now()
     expired = generation.created + deadlines(generation).retention < now
-    lost = expired or (gone and image.attempts >= GONE_AFTER)
+    late = (generation.submitted_at or generation.created) + paced(GONE_AFTER_SECONDS) < now
+    lost = expired or (gone and late and image.attempts >= GONE_AFTER)
     pause = paced(min(5 * 2**image.attempts, 3600))
     with transaction.atomic():
         Image.objects.filter(pk=image.pk, state=Image.State.PENDING).update(

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import httpx
 from django.conf import settings
@@ -44,16 +45,21 @@ def kept_answer(generation: Generation, response: httpx.Response) -> str:
     return client.redact(f"HTTP {response.status_code}\n{response.text}", generation.credential.secrets.values())
 
 
-def fail(generation: Generation, sentence: str, *, code: str = "", details: str = "", answer: str = "") -> bool:
-    """End a generation with a sentence for people, the provider's code and its own words."""
+def fail(
+    generation: Generation, sentence: str, *, code: str = "", details: str = "", answer: str = "", **fields: Any
+) -> bool:
+    """End a generation with a sentence for people, the provider's code and its own words, which hold no secret."""
+    if details:
+        details = client.redact(details, generation.credential.secrets.values(), cap=400)
     return advance(
         generation,
         Status.FAILED,
         reason=sentence,
         answer=answer,
         problem=sentence,
-        problem_code=code,
+        problem_code=code[:60],
         problem_details=details,
+        **fields,
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import httpx
 from django.db import transaction
+from django.utils import timezone
 
 from generations import queue
 from generations.lifecycle import advance
@@ -12,7 +13,7 @@ from generations.models import Generation, Image, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Output, Progress, Reply
 from generations.providers.registry import find
-from generations.services.common import fail, heed, kept_answer, load, poll_pause, query
+from generations.services.common import deadlines, fail, heed, kept_answer, load, poll_pause, query
 
 
 def pause(generation: Generation, now: datetime) -> timedelta:
@@ -35,8 +36,21 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
         progress = provider.parse_query(reply)
     except errors.ProviderError as error:
         heed(generation, error)
+        _give_up_if_over(generation, unknown=isinstance(error, errors.NotFound))
         return
     _apply(generation, progress, kept_answer(generation, reply))
+
+
+def _give_up_if_over(generation: Generation, *, unknown: bool) -> None:
+    """End what can never be answered any more. A person may still know better, so it counts as a doubt."""
+    sent = generation.submitted_at or generation.created
+    if sent + deadlines(generation).retention < timezone.now():
+        sentence = "The provider keeps requests no longer than this, and never said what became of it."
+    elif unknown and generation.credential.changed_since(sent):
+        sentence = "The key was replaced, and the provider does not know this request under the new one."
+    else:
+        return
+    fail(generation, sentence, doubts=generation.doubts + 1)
 
 
 def _apply(generation: Generation, progress: Progress, answer: str) -> None:
@@ -45,6 +59,8 @@ def _apply(generation: Generation, progress: Progress, answer: str) -> None:
     elif progress.state == "failed":
         kind = errors.Moderated if progress.moderated else errors.Refused
         fail(generation, kind.default_sentence, details=progress.reason, answer=answer)
+    else:
+        _give_up_if_over(generation, unknown=False)
 
 
 def _begin_collecting(generation: Generation, progress: Progress, answer: str) -> None:

@@ -28,9 +28,12 @@ def begin(generation: Generation, token: str) -> client.Call | None:
     """
     now = timezone.now()
     provider, operation = find(generation.provider, generation.operation)
-    pictures = {
-        each.field: assets.base64_of(each.copy) for each in generation.references.select_related("copy") if each.copy
-    }
+    ready = generation.references.select_related("copy")
+    try:
+        pictures = {each.field: assets.base64_of(each.copy) for each in ready if each.copy}
+    except FileNotFoundError:
+        fail(generation, "A reference picture is not there any more. Choose it again. Nothing was charged.")
+        return None
     order = Order(generation.values, str(generation.pk), pictures)
     call = client.Call(
         provider.build_create(operation, order, credentials.account(generation.credential), now),

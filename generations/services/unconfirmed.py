@@ -62,7 +62,9 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
 
 
 def look_again(generation: Generation) -> None:
-    """Ask now. The wait is the provider's deadline for a query at most."""
+    """Ask now. The wait is the provider's deadline for a query at most. Nothing happens where nothing is in doubt."""
+    if generation.status != Status.UNCONFIRMED:
+        return
     finish(generation.pk, client.shared().send(begin(generation)).result())
 
 
@@ -114,7 +116,7 @@ def _not_found(generation: Generation, now: datetime) -> None:
     provider, _ = find(generation.provider, generation.operation)
     sent = generation.submitted_at or now
     certain = sent + timedelta(seconds=deadlines(generation).create) + paced(UNKNOWN_AFTER) < now
-    if certain and generation.doubts == 1:
+    if certain and generation.doubts == 1 and not generation.credential.changed_since(sent):
         _resend(generation, f"{provider.label} has never heard of it: it is sent again under the same name")
         return
     details = f"{provider.label} did not know it at {now:%H:%M} UTC."

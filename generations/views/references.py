@@ -16,7 +16,7 @@ from generations.models import Asset
 from generations.pictures import BadPicture
 from generations.providers.fields import Picture
 from generations.providers.spec import Operation
-from klingweb.accounts.access import SignedIn, membership_in, require_member, sign_in_required
+from klingweb.accounts.access import SignedIn, choose_team, membership_in, require_member, sign_in_required
 from klingweb.accounts.models import Membership
 
 DOING = "use reference images"
@@ -53,6 +53,7 @@ def use(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
     """Make a reference of a picture that was made here, and open the form with it."""
     image = access.image(request.user, pk)
     member = require_member(membership_in(request.user, image.generation.team_id), DOING)
+    choose_team(request, member.team_id)
     for offer in offers(member.team):
         for operation in offer.operations:
             for each in _pictures(operation):
@@ -85,7 +86,10 @@ def _arrived(request: SignedIn, member: Membership, field: Picture, data: dict[s
         return assets.keep_address(member.team, member.user, address, field.limits)
     if not _is_id(image):
         raise BadPicture("Choose the picture again.")
-    return assets.keep_image(access.image(request.user, uuid.UUID(image)), member.user, field.limits)
+    made = access.image(request.user, uuid.UUID(image))
+    if made.generation.team_id != member.team_id:
+        raise BadPicture("That picture belongs to another of your teams. Switch to that team first.")
+    return assets.keep_image(made, member.user, field.limits)
 
 
 def _pictures(operation: Operation) -> list[Picture]:

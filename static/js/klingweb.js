@@ -143,15 +143,13 @@ function say(sentence) {
 
 // -- What the server sends is put in place without taking anything away from the reader --------------------------------
 
-let kept = { open: new Map(), values: new Map(), files: new Map(), focus: null };
+let kept = { open: new Map(), values: new Map(), arrived: [], focus: null };
 
 function remember(target, sent) {
   const active = document.activeElement;
-  kept = { open: new Map(), values: new Map(), files: new Map(), focus: target.contains(active) && active.id ? active : null };
+  kept = { open: new Map(), values: new Map(), arrived: [], focus: target.contains(active) && active.id ? active : null };
   for (const fold of all("details[id]", target)) kept.open.set(fold.id, fold.open);
-  for (const field of all("input[type=file]", target)) {
-    if (field.files.length && !sent.get(field.name)?.size) kept.files.set(field.id, field.files);
-  }
+  kept.arrived = all("input[type=file]", target).filter((field) => sent.get(field.name)?.size).map((field) => field.id);
   for (const field of all("input:not([type=hidden], [type=file]), select, textarea", target)) {
     const asked = sent.get(field.name)?.replaceAll("\r", "") ?? null;
     if (field.type === "checkbox") {
@@ -167,11 +165,9 @@ function recall() {
     const fold = document.getElementById(id);
     if (fold && !one("[aria-invalid]", fold)) fold.open = open;
   }
-  for (const [id, files] of kept.files) {
+  for (const id of kept.arrived) {  // a file input outlives the swap, since its dialog may be open; what came is not sent twice
     const field = document.getElementById(id);
-    if (!field) continue;
-    field.files = files;
-    field.dispatchEvent(new Event("change", { bubbles: true }));  // it may have been chosen while its field was replaced
+    if (field) field.value = "";
   }
   for (const [id, value] of kept.values) {
     const field = document.getElementById(id);
@@ -184,7 +180,7 @@ function recall() {
     field.focus({ preventScroll: true });
     if (kept.focus.matches("textarea")) field.setSelectionRange(kept.focus.selectionStart, kept.focus.selectionEnd);
   }
-  kept = { open: new Map(), values: new Map(), files: new Map(), focus: null };
+  kept = { open: new Map(), values: new Map(), arrived: [], focus: null };
 }
 
 // What was chosen or typed while the answer was on its way wins over the answer.

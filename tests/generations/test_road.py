@@ -2,18 +2,22 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from io import BytesIO
 
 import httpx
 import pytest
 import time_machine
 from django.core.files.storage import default_storage
+from django.db import OperationalError
 from django.utils import timezone
 from PIL import Image as Pillow
 
-from generations import credentials, follower
+from generations import assets, credentials, follower, images
 from generations.models import Credential, Generation, Image, Status
 from generations.providers import client, kling
-from generations.services import collecting, submission
+from generations.providers.fields import PictureBounds
+from generations.services import collecting, readying, submission
+from klingweb.accounts.models import Team
 from tests.road import Ask, Follow
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -195,3 +199,69 @@ def test_a_provider_that_cannot_be_reached_has_not_been_sent_anything(
     generation.refresh_from_db()
     assert generation.status == Status.QUEUED
     assert "could not be sent" in generation.events.last().reason  # type: ignore[union-attr]
+
+
+def test_a_task_that_the_provider_no_longer_knows_under_a_new_key_frees_its_slots(
+    ask: Ask, follow: Follow, credential: Credential
+) -> None:
+    generation = follow(ask("[slow] a vase"), to=frozenset({Status.RUNNING}))
+    Generation.objects.update(provider_task_id="123")
+    Credential.objects.filter(pk=credential.pk).update(changed_at=timezone.now())
+    assert follow(generation).status == Status.FAILED
+    assert "key was replaced" in generation.problem
+    assert generation.doubts == 1
+
+
+def test_what_never_ends_is_given_up_when_the_providers_retention_does(ask: Ask, follow: Follow) -> None:
+    generation = follow(ask("[slow] a vase"), to=frozenset({Status.RUNNING}))
+    Generation.objects.update(submitted_at=timezone.now() - timedelta(days=31))
+    assert follow(generation).status == Status.FAILED
+    assert "no longer than this" in generation.problem
+
+
+def test_a_reference_that_is_gone_when_it_should_be_sent_ends_the_generation(
+    ask: Ask, follow: Follow, halden: Team
+) -> None:
+    content = BytesIO()
+    Pillow.new("RGB", (400, 400), "olive").save(content, "PNG")
+    content.seek(0)
+    asset = assets.keep(halden, None, content, "a.png", PictureBounds())
+    generation = ask("A vase", operation="image-to-image", image=asset.pk)
+    readying.make_ready(generation.pk)
+    default_storage.delete(asset.file)
+    assert follow(generation).status == Status.FAILED
+    assert "Nothing was charged" in generation.problem
+
+
+def test_a_picture_that_cannot_be_stored_is_tried_again(
+    ask: Ask, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = follow(ask("A vase"), to=frozenset({Status.COLLECTING}))
+
+    def full(*_arguments: object) -> str:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(images, "store", full)
+        collecting.collect(generation.images.get().pk)
+    image = generation.images.get()
+    assert image.state == Image.State.PENDING
+    assert "could not be kept" in image.problem
+    Image.objects.update(due_at=timezone.now())
+    assert follow(generation).status == Status.SUCCEEDED
+
+
+def test_a_database_that_is_away_while_a_picture_is_kept_loses_nothing(
+    ask: Ask, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = follow(ask("A vase"), to=frozenset({Status.COLLECTING}))
+
+    def locked(*_arguments: object) -> str:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(images, "store", locked)
+        with pytest.raises(OperationalError):
+            collecting.collect(generation.images.get().pk)
+    Image.objects.update(due_at=timezone.now())
+    assert follow(generation).status == Status.SUCCEEDED

@@ -10,7 +10,7 @@ from django.utils import timezone
 from generations import credentials, follower
 from generations.models import Credential, Generation, Status
 from generations.providers.exchange import FateUnknown, NotSent
-from generations.services import submission, unconfirmed
+from generations.services import asking, submission, unconfirmed
 from generations.services.unconfirmed import CannotTell
 from tests.road import Ask, Follow
 
@@ -166,3 +166,31 @@ def test_the_follower_looks_by_itself(ask: Ask, sandbox: str) -> None:
     generation = lost(ask)
     with time_machine.travel(timezone.now() + timedelta(minutes=8), tick=True):
         follower.Turn(30).run(until=lambda: generation.events.filter(after=Status.QUEUED).count() == 2)
+
+
+def test_after_its_key_was_replaced_nothing_is_sent_again_by_itself(
+    ask: Ask, credential: Credential, sandbox: str
+) -> None:
+    generation = lost(ask)
+    Generation.objects.update(submitted_at=timezone.now() - timedelta(minutes=8))
+    Credential.objects.filter(pk=credential.pk).update(changed_at=timezone.now())
+    unconfirmed.look_again(Generation.objects.select_related("credential").get(pk=generation.pk))
+    generation.refresh_from_db()
+    assert generation.status == Status.UNCONFIRMED
+
+
+def test_a_request_in_doubt_that_is_canceled_can_still_be_claimed(ask: Ask, follow: Follow) -> None:
+    task_id = made_elsewhere(ask, follow)
+    generation = lost(ask)
+    unconfirmed.send_again(generation, "Bob")
+    assert asking.cancel(generation, "Bob")
+    assert generation.status == Status.FAILED
+    assert "not known" in generation.problem
+    unconfirmed.it_was_made(generation, task_id, "Bob")
+    assert follow(generation).status == Status.SUCCEEDED
+
+
+def test_looking_at_what_is_not_in_doubt_does_nothing(ask: Ask) -> None:
+    generation = ask()
+    unconfirmed.look_again(generation)
+    assert generation.events.count() == 1

@@ -145,7 +145,7 @@ def test_a_checkup_is_free_and_says_what_is_left(case: str, balance: str) -> Non
     assert PROVIDER.parse_checkup(answer(f"kling/account__{case}")).balance == balance
 
 
-@pytest.mark.parametrize("case", ["costs-inner-code", "costs-strange"])
+@pytest.mark.parametrize("case", ["costs-inner-code", "costs-strange", "costs-in-words"])
 def test_a_checkup_looks_at_the_inner_code_as_well(case: str) -> None:
     with pytest.raises(errors.Unreadable):
         PROVIDER.parse_checkup(answer(f"kling/account__{case}"))
@@ -219,7 +219,8 @@ def test_account_troubles_pause_and_wait_while_capacity_only_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [({"retry-after": "7"}, 7.0), ({"retry-after": "soon"}, None), ({}, None)]
+    ("header", "seconds"),
+    [({"retry-after": "7"}, 7.0), ({"retry-after": "9" * 400}, 3600.0), ({"retry-after": "soon"}, None), ({}, None)],
 )
 def test_retry_after_is_read_where_it_is_a_number(header: dict[str, str], seconds: float | None) -> None:
     with pytest.raises(errors.Busy) as caught:
