@@ -63,7 +63,7 @@ class Child:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", str(TETHER), str(os.getpid()), *program.command],
+            program.command,
             env={**os.environ, **program.environ},
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -97,6 +97,30 @@ class Child:
             self._killed = True
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class Tether:
+    """Ends the children should this process be killed: see tether.py."""
+
+    def __init__(self, patience: float) -> None:
+        reading, writing = os.pipe()
+        command = [sys.executable, "-I", str(TETHER), str(patience)]
+        self.process = subprocess.Popen(command, stdin=reading, start_new_session=True)  # noqa: S603
+        os.close(reading)
+        self.held = os.fdopen(writing, "w")
+
+    def hold(self, children: Sequence[Child]) -> None:
+        """These are all that there are."""
+        with suppress(OSError):  # it was killed; the children are watched over all the same
+            self.held.write(" ".join(str(child.process.pid) for child in children) + "\n")
+            self.held.flush()
+
+    def let_go(self) -> None:
+        """Nothing is left to be ended."""
+        self.hold([])
+        with suppress(OSError):
+            self.held.close()
+        self.process.wait()
 
 
 class Watch(threading.Thread):
@@ -188,9 +212,11 @@ class Supervisor:
     def run(self) -> int:
         """Start everything and return once nothing is left: 0 if asked to stop, 1 if a program ended by itself."""
         self._listen()
+        self.tether = Tether(self.grace + self.paid_grace)
         try:
             for program in self.programs:
                 self.children.append(Child(program))
+                self.tether.hold(self.children)
             self.watch.start()
             fallen = self._keep_running()
             self._stop()
@@ -199,6 +225,7 @@ class Supervisor:
             self.watch.finished.set()
             for child in self.children:
                 child.kill()
+            self.tether.let_go()
         if self.hurried:
             return STOPPED_AT_ONCE
         return 1 if fallen else 0
@@ -240,6 +267,7 @@ class Supervisor:
                     logger.error("The %s has been silent for too long: it is started again.", child.program.name)
                     child.kill()
                     self.children[place] = Child(child.program)
+                    self.tether.hold(self.children)
 
     def _stop(self) -> None:
         """Clusters first: with the sandbox, what they wait for comes from the web server."""

@@ -1,24 +1,42 @@
-"""`python tether.py PARENT COMMAND…` becomes COMMAND. On Linux it gets SIGTERM when PARENT dies, even by SIGKILL.
+"""`python tether.py SECONDS` ends the programs of whoever started it once that one is gone, even by SIGKILL.
 
-A program of its own, because what runs between fork and exec in a process with threads may lock up.
+Standard input names the leaders of their sessions: each line all that there are. When it ends, they are asked to end by
+SIGTERM, and what is left of their process groups after the seconds is ended. A program of its own, because what watches
+over a process must not die with it.
 """
 
-import ctypes
 import os
 import signal
 import sys
+import time
+from contextlib import suppress
 
-PR_SET_PDEATHSIG = 1
+TICK = 0.1
 
 
-def main(parent: int, command: list[str]) -> None:
-    """Tie this process to its parent, then run the command in its place."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the line above
-            sys.exit(1)
-    os.execv(command[0], command)  # noqa: S606
+def main(patience: float) -> None:
+    """Wait for the end of standard input, then for the end of all that it named last."""
+    leaders: list[int] = []
+    for line in sys.stdin:
+        leaders = [int(word) for word in line.split()]
+    for leader in leaders:
+        with suppress(ProcessLookupError):
+            os.kill(leader, signal.SIGTERM)
+    deadline = time.monotonic() + patience
+    while any(map(is_left, leaders)) and time.monotonic() < deadline:
+        time.sleep(TICK)
+    for leader in leaders:
+        with suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
+
+
+def is_left(leader: int) -> bool:
+    """Whether there is anything of its process group."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, 0)
+        return True
+    return False
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main(float(sys.argv[1]))

@@ -9,13 +9,13 @@ from tests.faults.house import House
 from tests.site.processes import Start, starter
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_for_long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     with contextmanager(starter)(tmp_path_factory.mktemp("output")) as start:
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def houses(start_for_long: Start) -> Iterator[list[House]]:
     """The house in use comes last. In the end it is stopped as a person stops it."""
     houses: list[House] = []

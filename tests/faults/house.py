@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -16,6 +17,7 @@ from uuid import UUID
 import httpx
 from PIL import Image as Pillow
 
+from tests.environment import redis_url
 from tests.site.conftest import Installation
 from tests.site.processes import ROOT, Start, Started, wait_until
 from tests.site.served import Form, cluster_leaders, heartbeats, serve, sign_in
@@ -31,6 +33,7 @@ HURRY = {
     "KLINGWEB_SUBMISSION_GRACE": "1",
     "KLINGWEB_HEARTBEAT_SILENCE": str(SILENCE),
     "KLINGWEB_HEARTBEAT_EVERY": "1",
+    "KLINGWEB_REDIS_URL": re.sub(r"\d+$", lambda worker: str(8 + int(worker[0])), redis_url()),  # apart from all others
 }
 PHOTO = ROOT / "tests" / "fixtures" / "photos" / "rocket.jpg"
 ENDED = {"succeeded", "failed", "canceled"}

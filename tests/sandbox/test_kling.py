@@ -2,7 +2,9 @@
 
 import io
 import re
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import time_machine
@@ -11,6 +13,7 @@ from PIL import Image
 from pytest_django import Settings
 
 from tests.sandbox.conftest import GENERATIONS, KEY, START, Kling, picture
+from tests.site.processes import wait_until
 
 START_MS = int(START.timestamp() * 1000)
 RISK = "Failure to pass the risk control system"
@@ -256,6 +259,30 @@ def test_gone_succeeds_but_its_files_are_missing(kling: Kling, clock: time_machi
     clock.shift(6)
     url = kling.task(task_id)["task_result"]["images"][0]["url"]
     assert kling.client.get(url).status_code == 404
+
+
+def test_slow_answer_makes_the_task_long_before_it_answers(kling: Kling, settings: Settings) -> None:
+    settings.SANDBOX_PACE = 0.02
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(kling.create, "[slow-answer]", external_task_id="mine")
+        wait_until(lambda: Kling().get(f"{GENERATIONS}/mine")[0] == 200, "the task is there")
+        assert not answer.done()
+        assert answer.result()[1]["data"]["task_id"] == kling.task("mine")["task_id"]
+
+
+def test_slow_files_arrive_in_two_halves(kling: Kling, settings: Settings) -> None:
+    settings.SANDBOX_PACE = 0.005
+    task_id = kling.made("[slow-files]")
+    wait_until(lambda: kling.task(task_id)["task_status"] == "succeed", "the task is done")
+    answer = kling.client.get(kling.task(task_id)["task_result"]["images"][0]["url"])
+    parts = iter(answer)
+    first, began = next(parts), time.monotonic()
+    rest = b"".join(parts)
+    assert time.monotonic() - began > 0.4
+    assert abs(len(first) - len(rest)) <= 1
+    assert int(answer["Content-Length"]) == len(first + rest)
+    with Image.open(io.BytesIO(first + rest)) as image:
+        image.load()
 
 
 # Pictures -------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ BAD: list[tuple[str, Callable[[Env], object], str]] = [
     ("PORT", lambda env: env.integer("PORT", 8000, at_least=1), "70001"),
     ("SILENCE", lambda env: env.seconds("SILENCE", 150), "-17.5"),
     ("SILENCE", lambda env: env.seconds("SILENCE", 150), "inf"),
+    ("PACE", lambda env: env.factor("PACE", 1), "0.0"),
     ("SANDBOX", lambda env: env.choice("SANDBOX", ("off", "on")), "perhaps"),
     ("PUBLIC_URL", lambda env: env.origin("PUBLIC_URL", ""), "studio.example"),
     ("PUBLIC_URL", lambda env: env.origin("PUBLIC_URL", ""), "https://example.com/below"),
@@ -43,6 +44,7 @@ def test_an_unset_or_empty_variable_is_its_default() -> None:
         assert each.text("NAME", "default") == "default"
         assert each.integer("NAME", 7) == 7
         assert each.seconds("NAME", 1.5) == 1.5
+        assert each.factor("NAME", 1.5) == 1.5
         assert each.choice("NAME", ("off", "on")) == "off"
         assert each.origin("NAME", "http://127.0.0.1:8000") == "http://127.0.0.1:8000"
         assert each.host_ports("NAME") == frozenset()

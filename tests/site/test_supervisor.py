@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -93,6 +92,25 @@ def test_nobody_outlives_a_supervisor_that_was_killed(run: Run, tmp_path: Path) 
     assert set(endings(tmp_path)) == {"one before", "two before", "web before"}
 
 
+@pytest.mark.parametrize("manner", ["stubborn", "parent"])
+def test_nor_does_what_does_not_end_when_it_is_asked_to(run: Run, manner: str) -> None:
+    started = run(one=manner, grace=0.2, paid_grace=0.2)
+    started.send(signal.SIGKILL)
+    started.wait()
+    wait_until(lambda: not started.left, "all programs end")
+
+
+def test_without_its_tether_it_works_and_ends_all_the_same(run: Run, tmp_path: Path) -> None:
+    started = run(silence=0.5)
+    first = pid(tmp_path, "one")
+    tether = next(each for each in started.left if TETHER.name in Path(f"/proc/{each}/cmdline").read_text())
+    os.kill(tether, signal.SIGKILL)
+    wait_until(lambda: pid(tmp_path, "one") != first, "the silent cluster is started again")
+    started.send(signal.SIGINT)
+    assert started.wait() == 0
+    assert not started.left
+
+
 def test_a_program_that_does_not_end_in_time_is_ended(run: Run, tmp_path: Path) -> None:
     started = run(one="stubborn", grace=0.3)
     started.send(signal.SIGINT)
@@ -172,13 +190,6 @@ def test_a_missing_database_stops_nothing_and_is_no_silence(run: Run, tmp_path: 
     assert "silent" not in started.text
     started.send(signal.SIGINT)
     assert started.wait() == 0
-
-
-def test_the_tether_does_not_start_for_a_parent_that_is_gone() -> None:
-    ended = subprocess.run(
-        [sys.executable, str(TETHER), "1", sys.executable, "-c", "print('here')"], capture_output=True, check=False
-    )
-    assert (ended.returncode, ended.stdout) == (1, b"")
 
 
 class Clusters:

@@ -60,6 +60,7 @@ class Command(BaseCommand):
             ready=lambda: server.answers(settings.LOCAL_HOST.strip("[]"), settings.PORT),
             announce=f"klingweb is ready at {settings.PUBLIC_URL}/ (Ctrl+C stops it).",
             say=self._say,
+            paid_grace=PAID_GRACE * settings.PACE,
         )
 
     def _say(self, sentence: str) -> None:
