@@ -8,7 +8,10 @@ from generations.providers.fields import (
     Choice,
     Field,
     Integer,
+    Invalid,
+    Number,
     Ours,
+    Picture,
     Source,
     Switch,
     Text,
@@ -142,3 +145,17 @@ def test_the_bare_field_is_no_kind_of_its_own() -> None:
         bare.read("x", ())
     with pytest.raises(NotImplementedError):
         _ = bare.bounds
+
+
+@pytest.mark.parametrize("raw", ["much", "nan", "1.5", "-0.1", "inf", ""])
+def test_what_is_no_number_within_its_bounds_is_refused(raw: str) -> None:
+    strength = Number(name="s", label="Strength", at_least=0, at_most=1, step=0.05, source=PAGE)
+    with pytest.raises(Invalid, match="Enter a number from 0 to 1"):
+        strength.read(raw, ())
+    assert strength.read("0,65", ()) == 0.65
+
+
+def test_a_picture_that_was_chosen_was_meant() -> None:
+    picture = Picture(name="p", label="Picture", when=NEVER, source=PAGE)
+    assert picture.deliberate("7d9f8a52-8c5e-4d3c-9a0f-0d1f5a9b6c7e")
+    assert not picture.deliberate(" ")
