@@ -5,11 +5,18 @@ from pathlib import Path
 import pytest
 from django.core.cache import cache
 from django.db import connections
+from django.urls import get_resolver
 from pytest_django import Settings
 
 from tests.environment import DATA_DIR
 
 pytest_plugins = ["tests.cast", "tests.road"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _addresses() -> None:
+    """The URL conf is read once: before any test switches the sandbox off."""
+    assert get_resolver().url_patterns
 
 
 @pytest.fixture(autouse=True)
