@@ -6,10 +6,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from generations import assets
 from generations.models import Credential, Generation
+from generations.providers.fields import PictureBounds
 from klingweb.accounts import services
-from klingweb.accounts.models import User
+from klingweb.accounts.models import Team, User
 from tests.browser.conftest import Open
+from tests.providers.fixtures import FOLDER
 from tests.road import Ask
 from tests.states import every_state, pause_key
 
@@ -101,3 +104,17 @@ def test_the_shortcuts(look: Look, bob: User, credential: Credential) -> None:
         page.get_by_role("heading", name="Shortcuts").wait_for()
 
     look("/", bob, open_them)
+
+
+def test_a_form_with_a_reference_and_the_page_of_what_came_of_it(look: Look, bob: User, halden: Team, ask: Ask) -> None:
+    with (FOLDER / "photos" / "coffee.png").open("rb") as photograph:
+        asset = assets.keep(halden, bob, photograph, "coffee.png", PictureBounds())
+    look(f"/?operation=image-to-image&model_name=kling-v2-1&image_reference=subject&image__asset={asset.pk}", bob)
+    look(f"/g/{ask('A cup', operation='image-to-image', image=asset.pk).pk}/", bob)
+
+
+def test_deleting_and_the_retired_models(look: Look, alice: User, ask: Ask) -> None:
+    states = every_state(ask)
+    look(f"/g/{states['succeeded'].pk}/delete/", alice)
+    look(f"/g/{states['queued'].pk}/delete/", alice)
+    look("/credentials/models/kling/", alice)
