@@ -80,14 +80,19 @@ def flag(value: object) -> None:
     require(isinstance(value, bool), "must be a boolean")
 
 
-def empty_or(check: Check) -> Check:
-    """The empty string, which stands for "not given", or what the check allows."""
+def word_or(word: str, check: Check) -> Check:
+    """This string, or what the check allows."""
 
-    def check_unless_empty(value: object) -> None:
-        if value != "":
+    def check_unless_word(value: object) -> None:
+        if value != word:
             check(value)
 
-    return check_unless_empty
+    return check_unless_word
+
+
+def empty_or(check: Check) -> Check:
+    """The empty string, which stands for "not given", or what the check allows."""
+    return word_or("", check)
 
 
 def shape(**checks: Check) -> Check:
@@ -102,11 +107,12 @@ def shape(**checks: Check) -> Check:
     return check
 
 
-def several(each: Check, most: int) -> Check:
-    """An array of at most so many such values."""
+def several(each: Check, most: int, least: int = 0) -> Check:
+    """An array of least … most such values."""
 
     def check(value: object) -> None:
         entries = _as(list, value, "an array")
+        require(len(entries) >= least, f"must have at least {least} entry")
         require(len(entries) <= most, f"must not have more than {most} entries")
         for entry in entries:
             each(entry)

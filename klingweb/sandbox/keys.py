@@ -11,6 +11,8 @@ from typing import Any
 API_KEY = "sandbox-key"
 ACCESS_KEY = "sandbox-access"
 SECRET_KEY = "sandbox-secret"  # noqa: S105 - written in the README
+USEAPI_TOKEN = "user:1-sandbox-key"  # noqa: S105 - nothing here is secret
+APIMODELS_KEY = "sk_sandbox-key"
 
 
 class Standing(Enum):
@@ -24,15 +26,20 @@ class Standing(Enum):
     EXPIRED = 4
 
 
+def is_api_key(authorization: str, key: str = API_KEY) -> bool:
+    """Whether the header is this key as Bearer, which is all that most providers know."""
+    return hmac.compare_digest(authorization.encode(), f"Bearer {key}".encode())
+
+
 def standing(authorization: str, now_ms: int) -> Standing:
     """Judge the header: the API key as Bearer, or a signed token made from the access key and the secret key."""
     if not authorization.strip():
         return Standing.MISSING
+    if is_api_key(authorization):
+        return Standing.RIGHT
     scheme, _, value = authorization.partition(" ")
     if scheme != "Bearer":
         return Standing.WRONG
-    if hmac.compare_digest(value.encode(), API_KEY.encode()):
-        return Standing.RIGHT
     return _standing_of_token(value, now_ms / 1000)
 
 

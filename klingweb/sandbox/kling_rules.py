@@ -3,28 +3,18 @@
 Fields, enumerations, ranges and defaults: "Image Generation", Request Body, of Kling's API document (the page lists
 kling-v1 … kling-v3, default kling-v1). What each model can do: Kling's capability map of 19 May 2026 for kling-v2-1 and
 kling-v3, the map of December 2025 for the older ones, which were retired on 15 September 2026 but are in the document.
-
-Stricter than Kling on purpose, because it finds mistakes: unknown fields are refused, and so is the old field `model`,
-which Kling ignores.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-from klingweb.sandbox import fields
+from klingweb.sandbox import fields, kling_fields
 from klingweb.sandbox.fields import require
+from klingweb.sandbox.kling_fields import MOST_LETTERS, MOST_REFERENCES, RATIOS, Body, known_model, wish_for
 from klingweb.sandbox.pictures import size_for
-from klingweb.sandbox.references import Limits, UnreadableError, read_size
+from klingweb.sandbox.playing import Wish
 
-Body = dict[str, Any]
-
-RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9")
 RESOLUTIONS = ("1k", "2k")
 REFERENCE_TYPES = ("subject", "face")
-MOST_LETTERS = 2500
-MOST_REFERENCES = 10
-"""Elements and the image together."""
-IMAGE_LIMITS = Limits(most_bytes=10 * 1024 * 1024, shortest_side=300, longest_ratio=2.5, formats=("PNG", "JPEG"))
 DEFAULTS: Body = {"model_name": "kling-v1", "resolution": "1k", "n": 1, "aspect_ratio": "16:9"}
 
 
@@ -70,41 +60,18 @@ MODELS: dict[str, Model] = {
 }
 
 
-class UnknownModelError(LookupError):
-    """The document knows no model of this name."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A request that is allowed, with defaults filled in. Size in pixels, price in units for all pictures."""
-
-    prompt: str
-    pictures: int
-    size: tuple[int, int]
-    units: int
-    marked: bool
-    external_id: str
-
-
-def _image(value: object) -> None:
-    _reference_size(fields.as_text(value))
-
-
 FIELDS: dict[str, fields.Check] = {
     "model_name": fields.text(),
     "prompt": fields.text(least=1, most=MOST_LETTERS),
     "negative_prompt": fields.text(most=MOST_LETTERS),
-    "image": fields.empty_or(_image),
+    "image": fields.empty_or(kling_fields.image),
     "image_reference": fields.choice(REFERENCE_TYPES),
     "image_fidelity": fields.number(0, 1),
     "human_fidelity": fields.number(0, 1),
-    "element_list": fields.several(fields.shape(element_id=fields.whole(1, 2**63 - 1)), most=MOST_REFERENCES),
+    "element_list": kling_fields.ELEMENTS,
     "resolution": fields.choice(RESOLUTIONS),
-    "n": fields.whole(1, 9),
     "aspect_ratio": fields.choice(RATIOS),
-    "watermark_info": fields.shape(enabled=fields.flag),
-    "callback_url": fields.empty_or(fields.address),
-    "external_task_id": fields.text(),
+    **kling_fields.COMMON,
 }
 
 
@@ -112,20 +79,11 @@ def read(body: Body) -> Wish:
     """Understand a body. Raises WrongValueError whose text names the field, or UnknownModelError."""
     fields.check_all(body, FIELDS, required=("prompt",))
     asked = DEFAULTS | body
-    model = MODELS.get(asked["model_name"])
-    if model is None:
-        raise UnknownModelError(f"model_name {asked['model_name']!r} does not exist")
+    model = known_model(MODELS, asked)
     for rule in RULES:
         rule(asked, model)
     units = model.image_units if asked.get("image") else model.text_units
-    return Wish(
-        prompt=asked["prompt"],
-        pictures=asked["n"],
-        size=size_for(asked["resolution"], _ratio(asked)),
-        units=units * asked["n"],
-        marked=asked.get("watermark_info", {}).get("enabled", False),
-        external_id=asked.get("external_task_id", ""),
-    )
+    return wish_for(asked, size=size_for(asked["resolution"], _ratio(asked)), units=units, pictures=asked["n"])
 
 
 # Rules between fields -------------------------------------------------------------------------------------------------
@@ -189,16 +147,5 @@ RULES = (
 
 def _ratio(asked: Body) -> float:
     """Width ÷ height. With a reference image the shape follows it, whatever aspect_ratio says (measured, July 2026)."""
-    size = _reference_size(asked["image"]) if asked.get("image") else None
-    width, height = size or map(int, asked["aspect_ratio"].split(":"))
-    return width / height
-
-
-def _reference_size(image: str) -> tuple[int, int] | None:
-    """Width and height of a reference, pixels; None for an address, because the sandbox fetches nothing."""
-    if fields.is_address(image):
-        return None
-    try:
-        return read_size(image, IMAGE_LIMITS)
-    except UnreadableError as error:
-        raise fields.WrongValueError(str(error)) from error
+    size = kling_fields.reference_size(asked["image"]) if asked.get("image") else None
+    return size[0] / size[1] if size else kling_fields.shape_of(asked["aspect_ratio"])

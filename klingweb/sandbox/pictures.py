@@ -10,17 +10,19 @@ import random
 import string
 import unicodedata
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageDraw, ImageFont, ImageMath
 
 Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-CLASS_EDGE = {"1k": 1024, "2k": 2048}
+CLASS_EDGE = {"1k": 1024, "2k": 2048, "4k": 4096}
 """A picture of a resolution class has about the area of a square with this edge, pixels."""
 STEP = 16
 """Widths and heights are multiples of this. Kling at 2k and 16:9 gives 2720 × 1536 (measured by its users)."""
+LONGEST_DRAWN = 3200
+"""Pictures with longer sides, pixels, are drawn smaller and enlarged: memory is finite."""
 SMOOTH = 3
 """Edges are drawn this many times larger, then reduced, so that they are soft."""
 STRIP = 128
@@ -102,13 +104,22 @@ def size_for(resolution: str, ratio: float) -> tuple[int, int]:
 
 def draw(sketch: Sketch) -> bytes:
     """The picture as PNG."""
+    reduction = math.ceil(max(sketch.size) / LONGEST_DRAWN)
+    width, height = (math.ceil(side / reduction) for side in sketch.size)
+    image = _drawn(replace(sketch, width=width, height=height))
+    if reduction > 1:
+        image = image.resize(sketch.size)
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=4)
+    return file.getvalue()
+
+
+def _drawn(sketch: Sketch) -> Image.Image:
     palette = random.Random(sketch.prompt).choice(PALETTES)  # noqa: S311 - the same each time is the point
     image = _gradient(sketch.size, palette.high, palette.low)
     _paint_land(image, sketch, palette)
     _write(image, sketch, palette)
-    file = io.BytesIO()
-    image.save(file, "PNG", compress_level=4)
-    return file.getvalue()
+    return image
 
 
 # Painting -------------------------------------------------------------------------------------------------------------

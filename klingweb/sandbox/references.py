@@ -24,7 +24,11 @@ class Limits:
 
 def read_size(encoded: str, limits: Limits) -> tuple[int, int]:
     """Width and height of the picture, pixels. Raises UnreadableError when it is not what the limits ask for."""
-    content = _decoded(encoded)
+    return measure(_decoded(encoded), limits)
+
+
+def measure(content: bytes, limits: Limits) -> tuple[int, int]:
+    """The same for a picture that came as it is."""
     if len(content) > limits.most_bytes:
         raise UnreadableError(f"must not be larger than {limits.most_bytes} bytes")
     width, height = _measured(content, limits.formats)

@@ -12,9 +12,10 @@ SLOW_ANSWER = "[slow-answer]"
 SLOW_FILES = "[slow-files]"
 LOST_ANSWER = "[lost-answer]"
 LOST_REQUEST = "[lost-request]"
+ONE_LOST_WORK = "[one-lost-work]"
 
 SCENARIOS: dict[str, str] = {
-    MODERATED: "The request is refused by content moderation.",
+    MODERATED: "The request is refused by content moderation; at apimodels its task fails instead.",
     FAILED: "The request is accepted; later its task fails with a reason and costs nothing.",
     SLOW: "The task takes a minute instead of a few seconds.",
     BUSY: "The first two attempts are refused because too much is running; the third is accepted.",
@@ -26,5 +27,11 @@ SCENARIOS: dict[str, str] = {
     SLOW_FILES: "The first half of each picture arrives at once, the rest after a minute and a half.",
     LOST_ANSWER: "The task is made, then the line goes dead before the answer arrives.",
     LOST_REQUEST: "The line goes dead and no task is made; the same request a second time is accepted.",
+    ONE_LOST_WORK: "The task succeeds, but the last of its pictures does not come out.",
 }
 """Each scenario's word and what it does, in one sentence."""
+
+
+def fails(prompt: str) -> bool:
+    """Whether a task with this prompt ends badly: moderation may refuse the request or, in some dialects, the task."""
+    return FAILED in prompt or MODERATED in prompt

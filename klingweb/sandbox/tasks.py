@@ -4,11 +4,13 @@ Nothing runs in the background. When a task is made, it is decided when it will 
 from the clock. All times are Unix milliseconds.
 """
 
+import json
 import random
 import secrets
 import time
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from django.conf import settings
 
@@ -20,7 +22,9 @@ SLOW_ANSWER_MS = 45_000
 SLOW_FILES_MS = 90_000
 WAITING_SHARE = 0.15
 """How much of its time a task spends before work on it begins."""
-PICTURES_KEPT_MS = 30 * 24 * 3_600_000
+DAY_MS = 24 * 3_600_000
+PICTURES_KEPT_MS = {"useapi": 7 * DAY_MS, "apimodels": 7 * DAY_MS}
+USUALLY_KEPT_MS = 30 * DAY_MS
 """Kling clears generated images after 30 days (image generation document, `task_result.images.url`)."""
 
 
@@ -60,6 +64,12 @@ class Task:
     """What it costs once it is done; nothing when it fails."""
     token: str
     """The unguessable part of its pictures' addresses."""
+    account: str = ""
+    """Whose it is, where one key opens several accounts."""
+    details: str = "{}"
+    """What else its dialect tells about it, as JSON: see `told`."""
+    removed: bool = False
+    """Whether its owner deleted it: it still counts, but is found no more."""
 
     def plays(self, scenario: str) -> bool:
         """Whether the prompt asks for this scenario."""
@@ -71,17 +81,29 @@ class Task:
             return Stage.WAITING
         if now < self.done_at:
             return Stage.WORKING
-        return Stage.FAILED if self.plays(scenarios.FAILED) else Stage.SUCCEEDED
+        return Stage.FAILED if scenarios.fails(self.prompt) else Stage.SUCCEEDED
 
     def changed_at(self, now: int) -> int:
         """When its stage last changed."""
         passed = [moment for moment in (self._begun_at, self.done_at) if moment <= now]
         return max(passed, default=self.created_at)
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What else its dialect tells about it, by the dialect's own names."""
+        told: dict[str, Any] = json.loads(self.details)
+        return told
+
+    @property
+    def arrived(self) -> int:
+        """How many of its pictures come out if it succeeds: the first ones."""
+        return self.pictures - self.plays(scenarios.ONE_LOST_WORK)
+
     def shows_pictures(self, now: int) -> bool:
         """Whether its pictures can be downloaded."""
-        there = self.stage(now) is Stage.SUCCEEDED and now < self.done_at + PICTURES_KEPT_MS
-        return there and not self.plays(scenarios.GONE)
+        kept = PICTURES_KEPT_MS.get(self.dialect, USUALLY_KEPT_MS)
+        there = self.stage(now) is Stage.SUCCEEDED and now < self.done_at + kept
+        return there and not self.removed and not self.plays(scenarios.GONE)
 
     @property
     def _begun_at(self) -> int:
@@ -107,6 +129,11 @@ def dawdle(milliseconds: int) -> None:
 def new_task_id() -> str:
     """An id as Kling makes them: 18 digits, too large for a JSON number in a browser, hence always text."""
     return str(8 * 10**17 + secrets.randbelow(10**17))
+
+
+def new_web_id() -> str:
+    """An id of a task on Kling's website, where it is a JSON number: 12 digits, which any reader keeps exactly."""
+    return str(10**11 + secrets.randbelow(9 * 10**11))
 
 
 def new_token() -> str:

@@ -3,9 +3,17 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
-from klingweb.sandbox import keys, store
+from klingweb.sandbox import keys, kkiai, store
 from klingweb.sandbox.scenarios import SCENARIOS
+from klingweb.sandbox.useapi_door import ACCOUNTS
 
+BASES = {
+    "kling": "kling",
+    "useapi": "useapi/v1/kling",
+    **{dialect: dialect for dialect in kkiai.RELAYS},
+    "apimodels": "apimodels/api/v1",
+}
+"""Where each dialect is spoken, below the sandbox's own address."""
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -15,11 +23,14 @@ def home(request: HttpRequest) -> HttpResponse:
     return JsonResponse(
         {
             "about": "A stand-in for the providers' servers. It costs nothing and draws landscapes.",
-            "base_urls": {"kling": request.build_absolute_uri("kling")},
+            "base_urls": {dialect: request.build_absolute_uri(base) for dialect, base in BASES.items()},
             "keys": {
                 "api_key": keys.API_KEY,
                 "access_key": keys.ACCESS_KEY,
                 "secret_key": keys.SECRET_KEY,
+                "useapi_token": keys.USEAPI_TOKEN,
+                "useapi_emails": list(ACCOUNTS),
+                "apimodels_key": keys.APIMODELS_KEY,
             },
             "scenarios": SCENARIOS,
         }

@@ -38,12 +38,13 @@ class Kling:
     """Django's test client at Kling's addresses; answers as (HTTP status, JSON body)."""
 
     client: Client = field(default_factory=Client)
+    path: str = GENERATIONS
 
     def create(self, prompt: str = "A fox", **fields: object) -> tuple[int, dict[str, Any]]:
         return self.post({"prompt": prompt, **fields})
 
     def post(self, body: object) -> tuple[int, dict[str, Any]]:
-        answer = self.client.post(GENERATIONS, body, content_type="application/json", headers=KEY)
+        answer = self.client.post(self.path, body, content_type="application/json", headers=KEY)
         return answer.status_code, answer.json()
 
     def made(self, prompt: str = "A fox", **fields: object) -> str:
@@ -57,7 +58,7 @@ class Kling:
         return answer.status_code, answer.json()
 
     def task(self, name: str) -> dict[str, Any]:
-        status, body = self.get(f"{GENERATIONS}/{name}")
+        status, body = self.get(f"{self.path}/{name}")
         assert (status, body["code"]) == (200, 0), body
         data: dict[str, Any] = body["data"]
         return data

@@ -10,7 +10,7 @@ import time_machine
 from django.test import Client
 from pytest_django import Settings
 
-from klingweb.sandbox import store
+from klingweb.sandbox import database, store
 from klingweb.sandbox.scenarios import SCENARIOS
 from tests.sandbox.conftest import GENERATIONS, KEY, START, Kling
 
@@ -18,7 +18,8 @@ from tests.sandbox.conftest import GENERATIONS, KEY, START, Kling
 def test_home_lists_every_scenario_with_a_sentence() -> None:
     home = Client().get("/sandbox/").json()
     assert home["scenarios"] == SCENARIOS
-    assert home["base_urls"] == {"kling": "http://testserver/sandbox/kling"}
+    assert {"kling", "kkiai", "kkiai-b", "kkiai-c", "kkiai-d", "kkiai-e", "kkiai-f"} <= home["base_urls"].keys()
+    assert all(url.startswith(f"http://testserver/sandbox/{dialect}") for dialect, url in home["base_urls"].items())
     assert all(word[0] == "[" and word[-1] == "]" and sentence[-1] == "." for word, sentence in SCENARIOS.items())
 
 
@@ -98,10 +99,25 @@ def test_one_name_has_one_winner(kling: Kling) -> None:
 
 
 def test_whoever_comes_second_finds_the_file_made(settings: Settings, tmp_path: Path) -> None:
-    store._make(settings.SANDBOX_FILE)
+    database._make(settings.SANDBOX_FILE)
     visit = store.open_visit("kling", "GET", "/")
-    store._make(settings.SANDBOX_FILE)
+    database._make(settings.SANDBOX_FILE)
     assert store.open_visit("kling", "GET", "/").id == visit.id + 1
     assert not list(settings.SANDBOX_FILE.parent.glob("*.sqlite3.*[0-9a-f]"))
     with closing(sqlite3.connect(settings.SANDBOX_FILE)) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(kling: Kling, settings: Settings) -> None:
+    settings.SANDBOX_FILE.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(settings.SANDBOX_FILE)) as db:
+        db.executescript(database.VERSIONS[0])
+        db.execute(
+            "INSERT INTO task VALUES "
+            "('1', 'kling', '/v1/images/generations', 'mine', 1, 1, 2, 'A fox', 1, 64, 64, 0, 1, 8, 'token')"
+        )
+        db.commit()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: Kling().task("mine"), range(8)))
+    assert [task["final_unit_deduction"] for task in answers] == ["8"] * 8
+    assert kling.made() == kling.get(GENERATIONS)[1]["data"][0]["task_id"]
