@@ -57,7 +57,7 @@ class HostPolicy:
 
     def allows(self, host: str, port: int, address: str) -> bool:
         """Whether a resolved address may be connected to."""
-        return f"{host.lower()}:{port}" in self.trusted or is_public(address)
+        return _pair(host, port) in self.trusted or is_public(address)
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,12 @@ class NotFetched:
 
 
 def host_port(url: httpx.URL) -> str:
-    """`host:port` in lower case, with the scheme's own port where none is named."""
-    return f"{url.host.lower()}:{url.port or {'https': 443, 'http': 80}.get(url.scheme, 0)}"
+    """`host:port` in lower case, with the scheme's own port where none is named; `[::1]:8000` for IPv6."""
+    return _pair(url.host, url.port or {"https": 443, "http": 80}.get(url.scheme, 0))
+
+
+def _pair(host: str, port: int) -> str:
+    return f"[{host}]:{port}".lower() if ":" in host else f"{host}:{port}".lower()
 
 
 def is_public(address: str) -> bool:

@@ -57,6 +57,12 @@ class ModelUnavailable(Refused):
     default_sentence = "This key cannot use that model. Choose another model. Nothing was charged."
 
 
+class ReferenceUnknown(Refused):
+    """The provider does not have a reference image that was uploaded before. It may be uploaded anew, once."""
+
+    default_sentence = "The provider could not find a reference picture. Choose it again. Nothing was charged."
+
+
 class NotFound(ProviderError):
     """The provider does not know the request that was asked about."""
 
@@ -76,6 +82,12 @@ class AccountTrouble(ProviderError):
     waits = True
     pauses_credential = True
     default_sentence = "The provider refused the key. An admin has to look at the credential."
+
+
+class AccountOut(AccountTrouble):
+    """One of the accounts behind the credential cannot send; the others can."""
+
+    default_sentence = "One of the provider's accounts cannot be used. An admin has to look at it."
 
 
 class OutOfCredit(AccountTrouble):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -10,17 +11,22 @@ import httpx
 
 @dataclass(frozen=True)
 class Account:
-    """Whom a request is made as: the address in use and the credential's secret values, which never show in a repr."""
+    """Whom a request is made as: the address in use and the credential's secret values, which never show in a repr.
+
+    `name` is the account behind the credential, for providers that have several; empty for whichever it takes.
+    """
 
     base_url: str
     secrets: Mapping[str, str] = field(repr=False)
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Order:
     """One request of a person, ready to be sent. `external_id` is our own name for it, a UUID as text.
 
-    `pictures` holds each reference image by its field's name, in the form that the provider takes: base64 or address.
+    `values` are those of the operation's fields, `pictures` each reference image by its field's name, in the form that
+    the provider takes: base64 or address.
     """
 
     values: Mapping[str, str | int | float | bool | None] = field(repr=False)
@@ -71,25 +77,72 @@ class Cost:
 
 @dataclass(frozen=True)
 class Listed:
-    """One task of a provider's list, by its id and by ours."""
+    """One task of a provider's list, by its id and by ours, which is empty where the provider does not tell it.
+
+    `prompt` and `created_at` are what a request of ours may be recognised by where it tells them.
+    """
 
     task_id: str
     external_id: str
     progress: "Progress"
+    prompt: str = field(default="", repr=False)
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """An account behind a credential: how many requests it takes at once, and how many more it would take now."""
+
+    name: str
+    slots: int
+    free: int
 
 
 @dataclass(frozen=True)
 class Checkup:
-    """A credential works. `balance` says in words what is left, where the provider tells."""
+    """A credential works. `balance` says in words what is left, where the provider tells; `accounts` who is behind.
+
+    `left` is the balance as a number in the provider's own unit, where it is up to date.
+    """
 
     balance: str = ""
+    accounts: tuple[Capacity, ...] = ()
+    left: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A reference image on its way to the provider: its bytes, its type (image/png or image/jpeg), and a file name."""
+
+    content: bytes = field(repr=False)
+    media_type: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """Where the provider keeps a reference image."""
+
+    address: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face that the provider found in a picture. `number` counts from 1; the box is in pixels of that picture."""
+
+    number: int
+    x: float
+    y: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True)
 class Submission:
-    """The provider accepted a request and named it."""
+    """The provider accepted a request and named it. `progress` is set where it answered with the pictures at once."""
 
     task_id: str
+    progress: "Progress | None" = None
 
 
 @dataclass(frozen=True)

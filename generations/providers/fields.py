@@ -11,7 +11,7 @@ from typing import Literal
 
 Value = str | int | float | bool | None
 Values = Mapping[str, Value]
-Meaning = Literal["", "model", "prompt", "picture", "reference", "strength", "negative", "count", "shape", "resolution"]
+Mark = Literal["", "unverified", "precaution"]
 
 
 class Invalid(Exception):
@@ -102,7 +102,9 @@ class Field:
     """One value that an operation takes, under the provider's own parameter name.
 
     It is asked while `when` holds and must be filled while `required` holds. `meaning` is what the value is across
-    providers; `advanced` ones are folded away on the page.
+    providers, by which it is carried from one operation to another; `means` says where it is something else.
+    `advanced` ones are folded away on the page. `mark` tells what is not quite sure: *unverified*, so that it is off
+    until an admin switches it on, or a *precaution*, a bound that only a relative of the provider states.
     """
 
     name: str
@@ -112,8 +114,22 @@ class Field:
     default: Value = None
     required: When = NEVER
     when: When = ALWAYS
-    meaning: Meaning = ""
+    meaning: str = ""
+    means: tuple[tuple[When, str], ...] = ()
     advanced: bool = False
+    mark: Mark = ""
+
+    def meaning_in(self, values: Values) -> str:
+        """What the value is across providers, beside these other values; its own name where it is nothing elsewhere."""
+        return next((each for when, each in self.means if when.holds(values)), self.meaning) or self.name
+
+    def neutral(self, text: str) -> str:
+        """A value of the form as it is carried from one operation to another."""
+        return text
+
+    def carried(self, text: str) -> str:
+        """What was carried, as a value of this field's form."""
+        return text
 
     def read(self, raw: object, options: tuple[str, ...]) -> Value:
         """The value that `raw` (form text or a Python value) stands for; raises Invalid. `options` as narrowed."""
@@ -131,9 +147,10 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Field):
-    """Text of at most `max_length` characters."""
+    """Text of at most `max_length` characters. `citation` is how it names a reference: `@image_{}`."""
 
     max_length: int
+    citation: str = ""
 
     def read(self, raw: object, options: tuple[str, ...]) -> Value:
         text = str(raw).replace("\r\n", "\n").strip()
@@ -153,10 +170,21 @@ class Text(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Field):
-    """One of `options`, which a model's capability may narrow. `words` says them for people; "" stands for none."""
+    """One of `options`. `words` says them for people; "" stands for none, or `blank` where the provider has a word.
+
+    A model's capability may narrow the options, and so may other values: of `only`, the first whose condition holds.
+    """
 
     options: tuple[str, ...]
     words: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[tuple[When, tuple[str, ...]], ...] = ()
+    blank: str = ""
+
+    def neutral(self, text: str) -> str:
+        return "" if text == self.blank else text
+
+    def carried(self, text: str) -> str:
+        return text or self.blank
 
     def read(self, raw: object, options: tuple[str, ...]) -> Value:
         if str(raw) not in options:
@@ -193,6 +221,20 @@ class Integer(Field):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Percent(Integer):
+    """A whole number that other providers write as a part of one: 65 for 0.65."""
+
+    def neutral(self, text: str) -> str:
+        return f"{int(text) / 100:g}" if text.isdecimal() else text
+
+    def carried(self, text: str) -> str:
+        try:
+            return str(max(self.at_least, round(float(text) * 100)))
+        except (ValueError, OverflowError):
+            return text
+
+
+@dataclass(frozen=True, kw_only=True)
 class Number(Field):
     """A number from `at_least` to `at_most`, in steps of `step` on the page. Empty where a person does not set it."""
 
@@ -219,9 +261,16 @@ class Number(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Picture(Field):
-    """A reference image. Its value is the id of an asset; whether that exists is for those who keep assets."""
+    """A reference image. Its value is the id of an asset; whether that exists is for those who keep assets.
+
+    Pictures of the same `series` are one ordered row of slots. Where the provider takes a list, `parameter` is the
+    list's name and `key` the name of the picture in each of its entries; an entry without a key is the picture itself.
+    """
 
     limits: PictureBounds = PictureBounds()
+    series: str = ""
+    parameter: str = ""
+    key: str = ""
 
     def read(self, raw: object, options: tuple[str, ...]) -> Value:
         try:
@@ -245,7 +294,7 @@ class Elements(Field):
 
     def read(self, raw: object, options: tuple[str, ...]) -> Value:
         parts = [part.strip() for part in (raw if isinstance(raw, list) else str(raw).split(","))]
-        ids = [part for part in parts if part]
+        ids = list(dict.fromkeys(part for part in parts if part))
         if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in ids):
             raise Invalid("Enter the numbers of elements, separated by commas.")
         if len(ids) > self.at_most:
@@ -272,6 +321,41 @@ class Switch(Field):
     @property
     def bounds(self) -> str:
         return "yes or no"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountName(Field):
+    """One of the accounts behind a credential; empty for whichever is free. Which there are, the credential knows."""
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        if len(str(raw)) > 200:
+            raise Invalid("Choose one of the accounts.")
+        return str(raw).strip()
+
+    @property
+    def bounds(self) -> str:
+        return "an account of the credential"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Face(Integer):
+    """Which of the faces in the picture `of` is meant, counted from 1."""
+
+    of: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed(Field):
+    """A value that is always the same within an operation: sent, and never asked."""
+
+    value: str
+
+    def read(self, raw: object, options: tuple[str, ...]) -> Value:
+        return self.value
+
+    @property
+    def bounds(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,10 @@
-"""Kling's own API: image generation.
+"""Kling's own API: image generation from text, one picture or several, and image expansion.
 
-Pages: "Image Generation" (create task, query task single and list) and "Account" of Kling's API documentation, its
-capability map of 19 May 2026 and its error codes; all checked on 20 November 2026. Prices: the list price of an image
-unit, seen in two clients. Where sources disagree (which models take a reference type and strengths), each is believed:
-the map for kling-v2-1, the older page for kling-v1 and kling-v1-5.
+Pages: "Image Generation", "Multi-Image to Image", "Omni Image", "Image Expansion" (create task, query task single and
+list) and "Account" of Kling's API documentation, its capability map of 19 May 2026 and its error codes; all checked on
+20 November 2026. Prices: the list price of an image unit, seen in two clients. Where sources disagree (which models
+take a reference type and strengths), each is believed: the map for kling-v2-1, the older page for kling-v1 and
+kling-v1-5.
 """
 
 from dataclasses import replace
@@ -16,163 +17,90 @@ import httpx
 
 from generations.providers import errors
 from generations.providers.exchange import Account, Checkup, Listed, Order, Progress, Submission, Task
-from generations.providers.fields import (
-    ALWAYS,
-    Choice,
-    Elements,
-    Field,
-    Integer,
-    Number,
-    Ours,
-    Picture,
-    Source,
-    Switch,
-    Text,
-    empty,
-    equals,
-    filled,
+from generations.providers.fields import ALWAYS, Field, Mark, Ours, Source, Switch, When, equals
+from generations.providers.kling_family import (
+    address_of,
+    body_of,
+    listed,
+    progress_of,
+    read_code,
+    read_envelope,
+    read_task,
+    sign,
 )
-from generations.providers.kling_family import listed, progress_of, read_code, read_envelope, read_task, sign
+from generations.providers.kling_fields import (
+    CANVAS,
+    COUNT,
+    ELEMENTS,
+    EXPAND_IMAGE,
+    EXPAND_PAGE,
+    EXPAND_PROMPT,
+    EXPANSIONS,
+    FROM_IMAGE_MODELS,
+    FROM_TEXT_MODELS,
+    HUMAN_FIDELITY,
+    IMAGE,
+    IMAGE_FIDELITY,
+    IMAGE_REFERENCE,
+    MAP,
+    MODEL,
+    MULTI_PAGE,
+    NEGATIVE,
+    OLD_MAP,
+    OMNI_COUNT,
+    OMNI_IMAGES,
+    OMNI_MODEL,
+    OMNI_PAGE,
+    OMNI_PROMPT,
+    OMNI_RESOLUTION,
+    OMNI_RULES,
+    OMNI_SHAPE,
+    OPTIONAL_PROMPT,
+    PAGE,
+    PROMPT,
+    RESOLUTION,
+    RESULT_TYPE,
+    RETIREMENT,
+    SCENE,
+    SERIES,
+    SHAPE,
+    STYLE,
+    SUBJECTS,
+)
 from generations.providers.spec import (
     Capability,
     CredentialWay,
     Deadlines,
+    Listing,
     Operation,
     Price,
     Provider,
     SecretField,
 )
 
-PAGE = Source("Kling API: Image Generation", "2026-11-20")
-MAP = Source("Kling API: Capability map of 19 May 2026", "2026-11-20")
-OLD_MAP = Source("Kling API: Capability map of December 2025", "2026-11-20")
-RETIREMENT = Source("Kling's announcement for 15 September 2026", "2026-11-20")
 PRICE_LIST = Source("Kling API: image units at $0.0035", "2026-11-20")
-MEASURED = Source("2k with a reference is refused: measured by a user in July and August 2026", "2026-11-20")
 
 # CREDENTIAL
 API_KEY = SecretField(name="api_key", label="API key", help="From Kling's developer console. It belongs to one region.")
+WEBHOOK_SECRET = SecretField(
+    name="webhook_secret",
+    label="Webhook secret",
+    help="Only if one was made in Kling's console: Kling then signs what it tells.",
+    optional=True,
+)
 CREDENTIAL_WAYS = (
-    CredentialWay("API key", (API_KEY,)),
+    CredentialWay("API key", (API_KEY, WEBHOOK_SECRET)),
     CredentialWay(
         "Access key and secret key (older accounts)",
         (
             SecretField(name="access_key", label="Access key", help="The shorter half of the pair."),
             SecretField(name="secret_key", label="Secret key", help="Signs each request; it is never sent itself."),
+            WEBHOOK_SECRET,
         ),
     ),
 )
 
 # OPERATIONS
-RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9")
-MODELS = ("kling-v3", "kling-v2-1", "kling-v2-new", "kling-v2", "kling-v1-5", "kling-v1")
-MODEL = Choice(
-    name="model_name",
-    label="Model",
-    options=MODELS,
-    default="kling-v3",
-    required=ALWAYS,
-    meaning="model",
-    source=PAGE,
-)
-PROMPT = Text(
-    name="prompt",
-    label="Prompt",
-    help="What should be in the picture?",
-    max_length=2500,
-    required=ALWAYS,
-    meaning="prompt",
-    source=PAGE,
-)
-IMAGE = Picture(
-    name="image",
-    label="Reference",
-    help="The new pictures take its shape.",
-    required=ALWAYS,
-    meaning="picture",
-    source=PAGE,
-)
-IMAGE_REFERENCE = Choice(
-    name="image_reference",
-    label="Use it as",
-    help="For a face, the picture must show exactly one.",
-    options=("subject", "face"),
-    words={"": "Whole picture", "subject": "Subject", "face": "Face"},
-    required=equals("model_name", "kling-v1-5"),
-    when=filled("image"),
-    meaning="reference",
-    source=PAGE,
-)
-IMAGE_FIDELITY = Number(
-    name="image_fidelity",
-    label="Closeness to the reference",
-    help="From 0, loose, to 1, close. Left empty, Kling decides: 0.5.",
-    at_least=0,
-    at_most=1,
-    step=0.05,
-    when=filled("image"),
-    meaning="strength",
-    source=PAGE,
-)
-HUMAN_FIDELITY = Number(
-    name="human_fidelity",
-    label="Closeness of the face",
-    help="From 0, loose, to 1, close. Left empty, Kling decides: 0.45.",
-    at_least=0,
-    at_most=1,
-    step=0.05,
-    when=equals("image_reference", "subject"),
-    meaning="strength",
-    source=PAGE,
-)
-SHAPE = Choice(
-    name="aspect_ratio",
-    label="Shape",
-    options=RATIOS,
-    default="16:9",
-    required=ALWAYS,
-    when=empty("image"),
-    meaning="shape",
-    source=PAGE,
-)
-COUNT = Integer(
-    name="n",
-    label="Pictures",
-    help="Each picture takes a slot and is charged by itself.",
-    at_least=1,
-    at_most=9,
-    default=1,
-    required=ALWAYS,
-    meaning="count",
-    source=PAGE,
-)
-RESOLUTION = Choice(
-    name="resolution",
-    label="Resolution",
-    options=("1k", "2k"),
-    default="1k",
-    required=ALWAYS,
-    meaning="resolution",
-    source=PAGE,
-)
-NEGATIVE = Text(
-    name="negative_prompt",
-    label="Negative prompt",
-    help="What should not be in the picture?",
-    max_length=2500,
-    when=empty("image"),
-    meaning="negative",
-    advanced=True,
-    source=PAGE,
-)
-ELEMENTS = Elements(
-    name="element_list",
-    label="Elements",
-    help="Numbers from Kling's element library, separated by commas.",
-    at_most=10,
-    advanced=True,
-    source=PAGE,
-)
 WATERMARK = Switch(
     name="watermark_info",
     label="Also make a copy with Kling's watermark",
@@ -184,6 +112,12 @@ OURS = (
     Ours(name="external_task_id", label="Our id", source=PAGE),
     Ours(name="callback_url", label="Webhook", source=PAGE),
 )
+
+
+def _on(page: Source, *fields: Field, mark: Mark = "") -> tuple[Field, ...]:
+    return tuple(replace(each, source=page, mark=mark) for each in fields)
+
+
 FROM_TEXT: tuple[Field, ...] = (MODEL, PROMPT, SHAPE, COUNT, RESOLUTION, NEGATIVE, ELEMENTS, WATERMARK, *OURS)
 FROM_IMAGE: tuple[Field, ...] = (
     MODEL,
@@ -200,59 +134,61 @@ FROM_IMAGE: tuple[Field, ...] = (
     WATERMARK,
     *OURS,
 )
+FROM_SEVERAL: tuple[Field, ...] = (
+    replace(MODEL, options=("kling-v2-1", "kling-v2"), default="kling-v2-1", source=MULTI_PAGE),
+    OPTIONAL_PROMPT,
+    *SUBJECTS,
+    SCENE,
+    STYLE,
+    *_on(MULTI_PAGE, replace(SHAPE, when=ALWAYS), COUNT, WATERMARK, *OURS),
+)
+OMNI: tuple[Field, ...] = (
+    OMNI_MODEL,
+    OMNI_PROMPT,
+    *OMNI_IMAGES,
+    replace(ELEMENTS, source=OMNI_PAGE),
+    RESULT_TYPE,
+    SERIES,
+    OMNI_COUNT,
+    OMNI_SHAPE,
+    OMNI_RESOLUTION,
+    *_on(OMNI_PAGE, WATERMARK, *OURS),
+)
+EXPANSION: tuple[Field, ...] = (
+    EXPAND_IMAGE,
+    *EXPANSIONS,
+    EXPAND_PROMPT,
+    *_on(EXPAND_PAGE, COUNT),
+    # Seen in one client alone. Our id is sent all the same: without it a lost request could never be found.
+    *_on(EXPAND_PAGE, WATERMARK, *OURS, mark="unverified"),
+)
 
 # CAPABILITIES
-ONLY_1K = {"resolution": ("1k",)}
-NO_ELEMENTS = frozenset({"element_list"})
-NO_TYPE = frozenset({"image_reference", "image_fidelity", "human_fidelity"})
-TEXT_CAPABILITIES = (
-    Capability(model_name="kling-v3", usual_seconds=32, source=MAP),
-    Capability(model_name="kling-v2-1", lacks=NO_ELEMENTS, usual_seconds=32, source=MAP),
-    Capability(model_name="kling-v2", lacks=NO_ELEMENTS, retired=RETIREMENT, source=OLD_MAP),
-    Capability(model_name="kling-v1-5", options=ONLY_1K, lacks=NO_ELEMENTS, retired=RETIREMENT, source=OLD_MAP),
-    Capability(
-        model_name="kling-v1",
-        options={**ONLY_1K, "aspect_ratio": RATIOS[:-1]},
-        lacks=NO_ELEMENTS,
-        retired=RETIREMENT,
-        source=OLD_MAP,
-    ),
+MULTI_MODELS = (
+    Capability(model_name="kling-v2-1", source=MAP),
+    Capability(model_name="kling-v2", retired=RETIREMENT, source=OLD_MAP),
 )
-IMAGE_CAPABILITIES = (
-    Capability(model_name="kling-v3", lacks=NO_TYPE, usual_seconds=32, source=MAP),
-    Capability(model_name="kling-v2-1", options=ONLY_1K, lacks=NO_ELEMENTS, usual_seconds=32, source=MEASURED),
+OMNI_MODELS = (
     Capability(
-        model_name="kling-v2-new",
-        options=ONLY_1K,
-        lacks=NO_ELEMENTS | NO_TYPE,
-        retired=RETIREMENT,
-        source=OLD_MAP,
+        model_name="kling-image-o1",
+        options={"resolution": ("1k", "2k")},
+        lacks=frozenset({"result_type", "series_amount"}),
+        source=MAP,
     ),
-    Capability(model_name="kling-v2", lacks=NO_ELEMENTS | NO_TYPE, retired=RETIREMENT, source=OLD_MAP),
-    Capability(model_name="kling-v1-5", options=ONLY_1K, lacks=NO_ELEMENTS, retired=RETIREMENT, source=PAGE),
-    Capability(
-        model_name="kling-v1",
-        options=ONLY_1K,
-        lacks=NO_ELEMENTS | {"image_reference", "human_fidelity"},
-        retired=RETIREMENT,
-        source=PAGE,
-    ),
+    Capability(model_name="kling-v3-omni", source=MAP),
 )
 
 # PRICES
 UNIT = Decimal("0.0035")
 
 
+def _price(units: int, when: When = ALWAYS) -> Price:
+    return Price(per_picture=Decimal(units), unit="unit", usd=units * UNIT, when=when, source=PRICE_LIST)
+
+
 def _prices(**units: int) -> tuple[Price, ...]:
     return tuple(
-        Price(
-            per_picture=Decimal(count),
-            unit="unit",
-            usd=count * UNIT,
-            when=equals("model_name", f"kling-{model.replace('_', '-')}"),
-            source=PRICE_LIST,
-        )
-        for model, count in units.items()
+        _price(count, equals("model_name", f"kling-{model.replace('_', '-')}")) for model, count in units.items()
     )
 
 
@@ -268,7 +204,7 @@ TEXT_TO_IMAGE = Operation(
     path=PATH,
     source=PAGE,
     fields=FROM_TEXT,
-    capabilities=TEXT_CAPABILITIES,
+    capabilities=FROM_TEXT_MODELS,
     prices=_prices(v3=8, v2_1=4),
 )
 IMAGE_TO_IMAGE = Operation(
@@ -277,17 +213,45 @@ IMAGE_TO_IMAGE = Operation(
     path=PATH,
     source=PAGE,
     fields=FROM_IMAGE,
-    capabilities=IMAGE_CAPABILITIES,
+    capabilities=FROM_IMAGE_MODELS,
     prices=_prices(v3=8, v2_1=8),
+    follows=ALWAYS,
+)
+MULTI_IMAGE = Operation(
+    slug="multi-image",
+    label="Several pictures",
+    path="/v1/images/multi-image2image",
+    source=MULTI_PAGE,
+    fields=FROM_SEVERAL,
+    capabilities=MULTI_MODELS,
+    prices=_prices(v2_1=16),
+)
+OMNI_IMAGE = Operation(
+    slug="omni",
+    label="Omni",
+    path="/v1/images/omni-image",
+    source=OMNI_PAGE,
+    fields=OMNI,
+    capabilities=OMNI_MODELS,
+    prices=(_price(16, equals("resolution", "4k")), *_prices(image_o1=8, v3_omni=8)),
+    rules=OMNI_RULES,
+)
+EXPAND = Operation(
+    slug="expand",
+    label="Expand",
+    path="/v1/images/editing/expand",
+    source=EXPAND_PAGE,
+    fields=EXPANSION,
+    capabilities=(),  # no model is chosen
+    prices=(_price(8),),
+    rules=(CANVAS,),
+    resends=False,  # nobody has verified that its tasks are found by external_task_id
 )
 
 
 def build_create(operation: Operation, order: Order, account: Account, now: datetime) -> httpx.Request:
     """POST the task. Everything whose default matters is sent; what a person left empty is not."""
-    body: dict[str, object] = {
-        each.name: _wire(each, order) for each in operation.fields if order.values.get(each.name) is not None
-    }
-    body["external_task_id"] = str(UUID(order.external_id))
+    body = body_of(operation, order) | {"external_task_id": str(UUID(order.external_id))}
     return httpx.Request("POST", account.base_url + operation.path, json=body, headers=_headers(account, now))
 
 
@@ -301,7 +265,7 @@ def parse_create(response: httpx.Response) -> Submission:
 
 def build_query(operation: Operation, task: Task, account: Account, now: datetime) -> httpx.Request:
     """GET one task, by Kling's id or, where that never reached us, by ours."""
-    url = f"{account.base_url}{operation.path}/{task.task_id or task.external_id}"
+    url = address_of(operation, task.task_id or task.external_id, account)
     return httpx.Request("GET", url, headers=_headers(account, now))
 
 
@@ -343,15 +307,6 @@ def parse_checkup(response: httpx.Response) -> Checkup:
     return Checkup(f"{left:,.0f} units left in {packs_named}, as of 12 hours ago" if online else "")
 
 
-def _wire(each: Field, order: Order) -> object:
-    value = order.values[each.name]
-    if isinstance(each, Picture):
-        return order.pictures[each.name]
-    if isinstance(each, Elements):
-        return [{"element_id": int(part)} for part in str(value).split(",")]
-    return {"enabled": value} if isinstance(each, Switch) else value
-
-
 def _headers(account: Account, now: datetime) -> dict[str, str]:
     secrets = account.secrets
     token = secrets["api_key"] if "api_key" in secrets else sign(secrets["access_key"], secrets["secret_key"], now)
@@ -363,7 +318,7 @@ PROVIDER = Provider(
     label="Kling official",
     base_urls=("https://api-singapore.klingai.com", "https://api-beijing.klingai.com", "https://api.klingai.com"),
     credential_ways=CREDENTIAL_WAYS,
-    operations=(TEXT_TO_IMAGE, IMAGE_TO_IMAGE),
+    operations=(TEXT_TO_IMAGE, IMAGE_TO_IMAGE, MULTI_IMAGE, OMNI_IMAGE, EXPAND),
     slot_unit=SLOT_UNIT,
     default_slots=9,
     deadlines=DEADLINES,
@@ -373,7 +328,6 @@ PROVIDER = Provider(
     parse_query=parse_query,
     build_checkup=build_checkup,
     parse_checkup=parse_checkup,
-    build_list=build_list,
-    parse_list=parse_list,
+    listing=Listing(build=build_list, parse=parse_list),
     finds_by_external_id=True,
 )

@@ -1,4 +1,4 @@
-"""What Kling and the relays that speak like it share: the envelope, the code table and the view of a task.
+"""What Kling and the relays that speak like it share: the body of a request, the envelope, the codes, a task's view.
 
 Source: the error code page of Kling's own documentation as read on 20 November 2026, and the image generation page.
 """
@@ -10,17 +10,23 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from urllib.parse import quote
 
 import httpx
 
 from generations.providers import errors
-from generations.providers.exchange import Cost, Listed, Output, Progress
+from generations.providers.exchange import Account, Cost, Listed, Order, Output, Progress
+from generations.providers.fields import Elements, Field, Picture, Switch
+from generations.providers.spec import Operation
 
 HTTP_OK = 200
 LONGEST_WAIT = 3600.0  # seconds; no provider's advice is taken for longer
+LONGEST_ID = 200
+
+Codes = Mapping[int, tuple[type[errors.ProviderError], str]]
 
 # Kling's code --> our error and the sentence for people. HTTP 429 alone says nothing: six codes share it.
-CODES: Mapping[int, tuple[type[errors.ProviderError], str]] = {
+CODES: Codes = {
     1000: (errors.AccountTrouble, "Kling refused the key. An admin has to check it."),
     1001: (errors.AccountTrouble, "Kling says that no key was sent. An admin has to enter it again."),
     1002: (errors.AccountTrouble, "Kling does not know this key. An admin has to check the key and its region."),
@@ -60,6 +66,26 @@ STATUSES = {"submitted": "running", "processing": "running", "succeed": "succeed
 MODERATION = re.compile(r"risk|sensitive|securit.*polic|content polic|prohibit|violat|illegal", re.IGNORECASE)
 
 
+def body_of(operation: Operation, order: Order) -> dict[str, object]:
+    """The values of an order as Kling's JSON. Pictures of a list stand there one after the other, without gaps."""
+    given = [each for each in operation.fields if order.values.get(each.name) is not None]
+    body: dict[str, object] = {}
+    lists: dict[str, list[object]] = {}
+    for each in given:
+        if isinstance(each, Picture) and each.parameter:
+            picture = order.pictures[each.name]
+            body[each.parameter] = row = lists.setdefault(each.parameter, [])
+            row.append({each.key: picture} if each.key else picture)
+        else:
+            body[each.name] = _wire(each, order)
+    return body
+
+
+def address_of(operation: Operation, task_id: str, account: Account) -> str:
+    """Where a task of this operation is asked about."""
+    return f"{account.base_url}{operation.path}/{quote(task_id, safe='')}"
+
+
 def sign(access_key: str, secret_key: str, now: datetime) -> str:
     """A JWT for the legacy pair of keys: HS256, good for half an hour, and from a little before now."""
     moment = int(now.timestamp())
@@ -93,48 +119,21 @@ def read_json(response: httpx.Response) -> dict[str, object]:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise errors.Unreadable(code=f"HTTP {response.status_code}", details=response.text[:300])
+        raise errors.Unreadable(
+            code=f"HTTP {response.status_code}", details=response.content[:300].decode(errors="replace")
+        )
     return body
 
 
-def error_of(response: httpx.Response, code: int | None, message: str) -> errors.ProviderError:
+def error_of(response: httpx.Response, code: int | None, message: str, codes: Codes = CODES) -> errors.ProviderError:
     """The error that a refusal stands for."""
-    kind, sentence = CODES.get(code or -1, (_by_status(response.status_code), ""))
+    kind, sentence = codes.get(code or -1, (by_status(response.status_code), ""))
     told = code if code is not None else f"HTTP {response.status_code}"
-    return kind(sentence, code=str(told), details=message.replace("\x00", "")[:300], retry_after=_retry_after(response))
+    return kind(sentence, code=str(told), details=readable(message), retry_after=retry_after(response))
 
 
-def listed(data: object) -> tuple[Listed, ...]:
-    """The tasks of a list answer; what is no task is passed over."""
-    tasks = [each for each in data if isinstance(each, dict) and each.get("task_id")] if isinstance(data, list) else []
-    return tuple(Listed(str(each["task_id"]), _external_id(each), progress_of(each)) for each in tasks)
-
-
-def read_task(data: object) -> dict[str, object]:
-    """The object that describes one task, or Unreadable."""
-    if not isinstance(data, dict) or not data.get("task_id"):
-        raise errors.Unreadable(details="The answer names no task_id.")
-    return data
-
-
-def progress_of(task: Mapping[str, object]) -> Progress:
-    """Where a task is, from Kling's own view of it. A success without pictures is not one yet."""
-    state = STATUSES.get(str(task.get("task_status", "")).lower(), "running")
-    known = str(task.get("task_id") or "")
-    reason = str(task.get("task_status_msg") or "").replace("\x00", "")[:300]
-    if state == "failed":
-        return Progress("failed", known, reason=reason, moderated=bool(MODERATION.search(reason)))
-    outputs = _outputs(task.get("task_result"))
-    if state == "succeeded" and outputs:
-        return Progress("succeeded", known, outputs=outputs, cost=_cost(task.get("final_unit_deduction")))
-    return Progress("running", known)
-
-
-def _base64url(part: Mapping[str, object]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(part, separators=(",", ":")).encode()).rstrip(b"=").decode()
-
-
-def _by_status(status: int) -> type[errors.ProviderError]:
+def by_status(status: int) -> type[errors.ProviderError]:
+    """The error for an HTTP status whose answer says no more."""
     if status in (401, 403):
         return errors.AccountTrouble
     if status == 429:
@@ -142,15 +141,77 @@ def _by_status(status: int) -> type[errors.ProviderError]:
     return errors.Refused if 400 <= status < 500 else errors.Unavailable
 
 
+def readable(words: object) -> str:
+    """A provider's own words, as they are kept."""
+    return str(words or "").replace("\x00", "").encode(errors="replace").decode()[:300]
+
+
+def read_id(value: object) -> str:
+    """A task's id as text: some write it as a number. Empty where it is none."""
+    text = str(value) if value and isinstance(value, str | int) and value is not True else ""
+    return text if text.isprintable() and len(text) <= LONGEST_ID else ""
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """The provider's advice in seconds, where it gives one."""
+    value = response.headers.get("retry-after", "")
+    return min(float(value), LONGEST_WAIT) if value.isascii() and value.isdecimal() else None
+
+
+def listed(data: object) -> tuple[Listed, ...]:
+    """The tasks of a list answer; what is no task is passed over."""
+    tasks = [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+    found = [(read_id(each.get("task_id")), each) for each in tasks]
+    return tuple(Listed(known, _external_id(each), progress_of(each)) for known, each in found if known)
+
+
+def read_task(data: object) -> dict[str, object]:
+    """The object that describes one task, or Unreadable."""
+    if not isinstance(data, dict) or not read_id(data.get("task_id")):
+        raise errors.Unreadable(details="The answer names no task_id.")
+    return data
+
+
+def progress_of(task: Mapping[str, object]) -> Progress:
+    """Where a task is, from Kling's own view of it. A success without pictures is not one yet."""
+    state = STATUSES.get(str(task.get("task_status", "")).lower(), "running")
+    known = read_id(task.get("task_id"))
+    reason = readable(task.get("task_status_msg"))
+    if state == "failed":
+        return Progress("failed", known, reason=reason, moderated=bool(MODERATION.search(reason)))
+    outputs = outputs_of(task.get("task_result"))
+    if state == "succeeded" and outputs:
+        return Progress("succeeded", known, outputs=outputs, cost=_cost(task.get("final_unit_deduction")))
+    return Progress("running", known)
+
+
+def outputs_of(result: object) -> tuple[Output, ...]:
+    """The pictures of a task's result: single ones and those of a series stand in lists of their own."""
+    if not isinstance(result, dict):
+        return ()
+    lists = [found for name in ("images", "series_images") if isinstance(found := result.get(name), list)]
+    urls = [each["url"] for found in lists for each in found if isinstance(each, dict) and each.get("url")]
+    return tuple(Output(index, str(url)) for index, url in enumerate(urls))
+
+
+def _wire(each: Field, order: Order) -> object:
+    value = order.values[each.name]
+    if isinstance(each, Picture):
+        return order.pictures[each.name]
+    if isinstance(each, Elements):
+        return [{"element_id": int(part)} for part in str(value).split(",")]
+    if isinstance(each, Switch):
+        return {"enabled": value}
+    return int(str(value)) if each.meaning == "series" and value != "auto" else value
+
+
+def _base64url(part: Mapping[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
 def _external_id(task: Mapping[str, object]) -> str:
     info = task.get("task_info")
     return str(info.get("external_task_id") or "") if isinstance(info, dict) else ""
-
-
-def _outputs(result: object) -> tuple[Output, ...]:
-    images = result.get("images") if isinstance(result, dict) else None
-    found = [each for each in images if isinstance(each, dict) and each.get("url")] if isinstance(images, list) else []
-    return tuple(Output(index, str(each["url"])) for index, each in enumerate(found))
 
 
 def _cost(units: object) -> Cost | None:
@@ -158,8 +219,3 @@ def _cost(units: object) -> Cost | None:
         return Cost(Decimal(str(units)), "unit")
     except InvalidOperation:
         return None
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    value = response.headers.get("retry-after", "")
-    return min(float(value), LONGEST_WAIT) if value.isascii() and value.isdecimal() else None

@@ -1,9 +1,11 @@
 """The only list of providers."""
 
-from generations.providers import kling
+from generations.providers import apimodels, kkiai, kling, useapi
 from generations.providers.spec import Operation, Provider
 
-PROVIDERS: dict[str, Provider] = {each.slug: each for each in (kling.PROVIDER,)}
+PROVIDERS: dict[str, Provider] = {
+    each.slug: each for each in (kling.PROVIDER, useapi.PROVIDER, kkiai.PROVIDER, apimodels.PROVIDER)
+}
 
 
 def find(provider: str, operation: str) -> tuple[Provider, Operation]:

@@ -12,8 +12,36 @@ from typing import Literal
 
 import httpx
 
-from generations.providers.exchange import Account, Checkup, Listed, Order, Progress, Submission, Task
-from generations.providers.fields import ALWAYS, Choice, Field, Invalid, Meaning, Ours, Source, Value, Values, When
+from generations.providers.exchange import (
+    Account,
+    Capacity,
+    Checkup,
+    Cost,
+    Face,
+    Listed,
+    Order,
+    Progress,
+    Submission,
+    Task,
+    Upload,
+    Uploaded,
+)
+from generations.providers.fields import (
+    ALWAYS,
+    NEVER,
+    AccountName,
+    Choice,
+    Field,
+    Fixed,
+    Invalid,
+    Ours,
+    Picture,
+    Source,
+    Value,
+    Values,
+    When,
+)
+from generations.providers.rules import Rule
 
 # Capabilities and prices ----------------------------------------------------------------------------------------------
 
@@ -23,7 +51,8 @@ class Capability:
     """What one model can do within an operation.
 
     `options` narrows a choice by its field's name; `lacks` names the fields that the model does not take;
-    `usual_seconds` is how long a request usually takes; `retired` says where its end was announced.
+    `usual_seconds` is how long a request usually takes; `retired` says where its end was announced; `like` names the
+    model whose capabilities it has, where an admin added it.
     """
 
     model_name: str
@@ -32,18 +61,21 @@ class Capability:
     lacks: frozenset[str] = frozenset()
     usual_seconds: int | None = None
     retired: Source | None = None
+    like: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """What one picture costs where `when` holds: in the provider's own `unit`, and in US dollars."""
+    """What one picture costs where `when` holds: in the provider's own `unit`, and in US dollars where known."""
 
     per_picture: Decimal
     unit: str
-    usd: Decimal
+    usd: Decimal | None
     source: Source
     when: When = ALWAYS
 
+
+MOST_OF_A_SERIES = 9
 
 # Operations -----------------------------------------------------------------------------------------------------------
 
@@ -67,7 +99,11 @@ class Cleaned:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One thing a provider can do. `fields` stand in the order of the form; a condition looks only at earlier ones."""
+    """One thing a provider can do. `fields` stand in the order of the form; a condition looks only at earlier ones.
+
+    `rules` hold between the fields. `follows` is when the pictures take the shape of a reference. `resends` says that
+    a request which the provider has clearly never heard of may be sent again under the same name.
+    """
 
     slug: str
     label: str
@@ -76,23 +112,48 @@ class Operation:
     fields: tuple[Field, ...]
     capabilities: tuple[Capability, ...]
     prices: tuple[Price, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    follows: When = NEVER
+    resends: bool = True
 
     def capability(self, values: Values) -> Capability | None:
         """What the chosen model can do; None where no known model is chosen."""
         chosen = values.get(self.named("model"))
         return next((each for each in self.capabilities if each.model_name == chosen), None)
 
-    def named(self, meaning: Meaning) -> str:
+    def named(self, meaning: str) -> str:
         """The provider's name for the field of this meaning; empty where it has none."""
         return next((each.name for each in self.fields if each.meaning == meaning), "")
 
-    def meant(self, values: Values, meaning: Meaning) -> Value:
+    def meant(self, values: Values, meaning: str) -> Value:
         """The value of the field of this meaning."""
         return values.get(self.named(meaning))
 
+    def pictures(self, values: Values) -> int:
+        """How many pictures these values ask for; the most there may be where the provider decides."""
+        series = self.meant(values, "series")
+        if series is not None:
+            return int(series) if str(series).isdecimal() else MOST_OF_A_SERIES
+        count = self.meant(values, "count")
+        return count if isinstance(count, int) else 1
+
+    def counts_itself(self, values: Values) -> bool:
+        """Whether the provider decides how many pictures there will be."""
+        return self.meant(values, "series") == "auto"
+
+    @property
+    def references(self) -> tuple[Picture, ...]:
+        """The fields that hold pictures, in order."""
+        return tuple(each for each in self.fields if isinstance(each, Picture))
+
+    @property
+    def account(self) -> str:
+        """The name of the field that chooses an account of the credential; empty where there is none."""
+        return next((each.name for each in self.fields if isinstance(each, AccountName)), "")
+
     def asked(self, values: Values) -> tuple[Asked, ...]:
         """The fields that apply to these values, in order."""
-        return tuple(self._ask(each, values) for each in self.fields if self._applies(each, values))
+        return tuple(self.ask(each, values) for each in self.fields if self.applies(each, values))
 
     def clean(self, raw: Mapping[str, object]) -> Cleaned:
         """Check what a person entered. Absent fields take their default; errors are sentences by field name."""
@@ -104,19 +165,27 @@ class Operation:
                 self._clean(each, raw, cleaned.values)
             except Invalid as verdict:
                 cleaned.errors[each.name] = str(verdict)
+        known = self._as_known(cleaned.values)
+        for rule in self.rules:
+            if broken := rule.check(known):
+                cleaned.errors.setdefault(broken.field, broken.sentence)
         return cleaned
 
     def price(self, values: Values) -> Price | None:
         """What one picture costs with these values; None where it is not known."""
-        return next((each for each in self.prices if each.when.holds(values)), None)
+        ways = (values, self._as_known(values))
+        return next((each for each in self.prices if any(map(each.when.holds, ways))), None)
 
     def _clean(self, each: Field, raw: Mapping[str, object], values: dict[str, Value]) -> None:
         given = raw.get(each.name)
-        if not self._applies(each, values):
+        if isinstance(each, Fixed):
+            values[each.name] = each.value
+            return
+        if not self.applies(each, values):
             if given is not None and each.deliberate(given):
                 raise Invalid(f"{each.label} cannot be used with these settings. Empty it, or change them.")
             return
-        asked = self._ask(each, values)
+        asked = self.ask(each, values)
         if given is None:
             given = self._default(each, asked.options)
         blank = given is None or (isinstance(given, str) and not given.strip())
@@ -130,21 +199,37 @@ class Operation:
         narrowed = isinstance(each, Choice) and each.default is not None and each.default not in options
         return options[0] if narrowed and options else each.default
 
-    def _applies(self, each: Field, values: Values) -> bool:
+    def applies(self, each: Field, values: Values) -> bool:
+        """Whether a field is asked for beside these values of earlier ones."""
         capability = self.capability(values)
-        return each.when.holds(values) and not (capability and each.name in capability.lacks)
+        return each.when.holds(self._as_known(values)) and not (capability and each.name in capability.lacks)
 
-    def _ask(self, each: Field, values: Values) -> Asked:
-        return Asked(each, self._options(each, values), each.required.holds(values))
+    def ask(self, each: Field, values: Values) -> Asked:
+        """A field with the options that remain beside these values."""
+        return Asked(each, self._options(each, values), each.required.holds(self._as_known(values)))
 
     def _options(self, each: Field, values: Values) -> tuple[str, ...]:
         if not isinstance(each, Choice):
             return ()
         if each.meaning == "model":
-            return tuple(one.model_name for one in self.capabilities)
+            return self._models(each, values)
         capability = self.capability(values)
         allowed = capability.options.get(each.name, each.options) if capability else each.options
-        return tuple(option for option in each.options if option in allowed)
+        known = self._as_known(values)
+        narrowed = next((options for when, options in each.only if when.holds(known)), each.options)
+        return tuple(option for option in each.options if option in allowed and option in narrowed)
+
+    def _as_known(self, values: Values) -> Values:
+        """The values as conditions see them: a model that an admin added counts as the one that it is like."""
+        capability = self.capability(values)
+        return {**values, self.named("model"): capability.like} if capability and capability.like else values
+
+    def _models(self, each: Choice, values: Values) -> tuple[str, ...]:
+        """The models on offer, which an admin may have added to; earlier choices narrow them."""
+        names = tuple(one.model_name for one in self.capabilities)
+        narrowed = next((options for when, options in each.only if when.holds(values)), names)
+        alike = {one.model_name for one in self.capabilities if one.like in narrowed}
+        return tuple(name for name in names if name in narrowed or name in alike)
 
 
 # Providers ------------------------------------------------------------------------------------------------------------
@@ -152,16 +237,18 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class SecretField:
-    """One secret value of a credential."""
+    """One value of a credential, kept like a secret. `optional` ones may be left empty; `plain` ones are no secret."""
 
     name: str
     label: str
     help: str = ""
+    optional: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True)
 class CredentialWay:
-    """One way to sign in to a provider: all of its secrets together, and none of another way's."""
+    """One way to sign in to a provider: all of its values but the optional ones, and none of another way's."""
 
     label: str
     fields: tuple[SecretField, ...]
@@ -175,10 +262,66 @@ class Deadlines:
     query: float
     download: float
     retention: timedelta
+    upload: float = 120
 
     def paced(self, pace: float) -> "Deadlines":
         """The same with more or less time for each kind of call."""
-        return replace(self, create=self.create * pace, query=self.query * pace, download=self.download * pace)
+        return replace(
+            self,
+            create=self.create * pace,
+            query=self.query * pace,
+            download=self.download * pace,
+            upload=self.upload * pace,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uploads:
+    """That references are brought to the provider as files of its own, each good for `keeps`; None is for ever."""
+
+    build: Callable[[Upload, Account, datetime], httpx.Request]
+    parse: Callable[[httpx.Response], Uploaded]
+    keeps: timedelta | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """That there are several accounts behind one credential; `parse` tells how much room each of them has."""
+
+    build: Callable[[Account, datetime], httpx.Request]
+    parse: Callable[[httpx.Response], tuple[Capacity, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faces:
+    """That the provider finds the faces in an uploaded picture. It is free."""
+
+    build: Callable[[str, Account, datetime], httpx.Request]
+    parse: Callable[[httpx.Response], tuple[Face, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """That one free request answers for the newest tasks of an operation at once."""
+
+    build: Callable[[Operation, Account, datetime], httpx.Request]
+    parse: Callable[[httpx.Response], tuple[Listed, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """That a request whose answer was lost may be found in a free list of what has been asked for since a moment."""
+
+    build: Callable[[Account, datetime], httpx.Request]
+    parse: Callable[[httpx.Response], tuple[Listed, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """That the provider tells the final cost of a task when asked; None while it is not settled."""
+
+    build: Callable[[Task, Account, datetime], httpx.Request]
+    parse: Callable[[httpx.Response], Cost | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +329,10 @@ class Provider:
     """One remote service: its declaration, and the pure functions that write its requests and read its answers.
 
     `build_*` return the request to send, `parse_*` read an answer and raise a ProviderError where it is a refusal.
-    None of them sends anything; the moment is an argument. `build_list` asks for the newest tasks at once, where the
-    provider can; `build_checkup` is free and tells whether the credential works. `finds_by_external_id` says that a
-    task can be asked for by our own name for it, so that a lost answer can be found again.
+    None of them sends anything; the moment is an argument. `build_checkup` is free and tells whether the credential
+    works. References go along as base64 unless there are `uploads`. `finds_by_external_id` says that a task can be
+    asked for by our own name for it, so that a lost answer can be found again; `lookups` are lists to look for it in.
+    `build_cancel` asks to let go of a task that has not begun, where the provider can; it may be made all the same.
     """
 
     slug: str
@@ -205,8 +349,13 @@ class Provider:
     parse_query: Callable[[httpx.Response], Progress]
     build_checkup: Callable[[Account, datetime], httpx.Request]
     parse_checkup: Callable[[httpx.Response], Checkup]
-    build_list: Callable[[Operation, Account, datetime], httpx.Request] | None = None
-    parse_list: Callable[[httpx.Response], tuple[Listed, ...]] | None = None
+    listing: Listing | None = None
+    lookups: tuple[Lookup, ...] = ()
+    uploads: Uploads | None = None
+    accounts: Accounts | None = None
+    faces: Faces | None = None
+    costs: Costs | None = None
+    build_cancel: Callable[[Task, Account, datetime], httpx.Request] | None = None
     finds_by_external_id: bool = False
 
     def operation(self, slug: str) -> Operation | None:

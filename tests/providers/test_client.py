@@ -119,6 +119,15 @@ def test_a_paid_call_uses_a_fresh_connection_each_time(server: Server, sender: C
         assert isinstance(sender.send(call(pair)).result(10), httpx.Response)
 
 
+def test_a_trusted_address_may_be_one_of_ipv6() -> None:
+    policy = HostPolicy(trusted=frozenset({"[::1]:8000", "[fd00::a]:80"}))
+    for address in ("http://[::1]:8000/kling", "http://[FD00::A]/kling"):
+        assert policy.refuses(httpx.URL(address)) == ""
+    assert policy.allows("::1", 8000, "::1")
+    assert not policy.allows("::1", 8001, "::1")
+    assert client.host_port(httpx.URL("https://[2001:db8::1]/")) == "[2001:db8::1]:443"
+
+
 @pytest.mark.parametrize(
     ("url", "policy", "why"),
     [

@@ -1,14 +1,27 @@
 import base64
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import httpx
 import pytest
 
-from generations.providers import errors
+from generations.providers import errors, kling_family
 from generations.providers.exchange import Account, Cost, Order, Output, Task
-from generations.providers.kling import IMAGE_TO_IMAGE, PROVIDER, TEXT_TO_IMAGE, build_list, parse_list
+from generations.providers.fields import Picture
+from generations.providers.kling import (
+    EXPAND,
+    IMAGE_TO_IMAGE,
+    MULTI_IMAGE,
+    OMNI_IMAGE,
+    PROVIDER,
+    TEXT_TO_IMAGE,
+    build_list,
+    parse_list,
+)
+from generations.providers.spec import Operation
 from tests.providers.fixtures import answer
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -110,6 +123,182 @@ def test_strengths_are_sent_only_when_a_person_set_them() -> None:
 )
 def test_what_a_model_cannot_do_with_a_reference_is_refused_at_its_field(raw: dict[str, str], field: str) -> None:
     assert list(IMAGE_TO_IMAGE.clean({"prompt": "A vase", "image": ASSET} | raw).errors) == [field]
+
+
+def payload(operation: Operation, **raw: object) -> bytes:
+    """What is sent, in the order of the form. Each picture is named after its slot."""
+    cleaned = operation.clean(raw)
+    assert cleaned.errors == {}
+    pictures = {each.name: f"<{each.name}>" for each in operation.references if each.name in cleaned.values}
+    content = PROVIDER.build_create(operation, Order(cleaned.values, ID, pictures), ACCOUNT, NOW).content
+    return content.replace(f',"external_task_id":"{ID}"}}'.encode(), b"}")
+
+
+def slots(pattern: str, *numbers: int) -> dict[str, object]:
+    return {pattern.format(number): ASSET for number in numbers}
+
+
+SUBJECT, PICTURE = "subject_image_list-{}", "image_list-{}"
+
+
+def test_several_pictures_go_as_a_list_without_gaps_and_in_order() -> None:
+    assert payload(MULTI_IMAGE, **slots(SUBJECT, 1, 2, 4), scene_image=ASSET, style_image=ASSET, prompt="Two") == (
+        b'{"model_name":"kling-v2-1","prompt":"Two","subject_image_list":[{"subject_image":"<subject_image_list-1>"},'
+        b'{"subject_image":"<subject_image_list-2>"},{"subject_image":"<subject_image_list-4>"}],'
+        b'"scene_image":"<scene_image>","style_image":"<style_image>","aspect_ratio":"16:9","n":1,'
+        b'"watermark_info":{"enabled":false}}'
+    )
+
+
+def test_one_subject_is_enough_and_needs_no_prompt() -> None:
+    assert payload(MULTI_IMAGE, **slots(SUBJECT, 1), aspect_ratio="1:1", n="3") == (
+        b'{"model_name":"kling-v2-1","subject_image_list":[{"subject_image":"<subject_image_list-1>"}],'
+        b'"aspect_ratio":"1:1","n":3,"watermark_info":{"enabled":false}}'
+    )
+
+
+def test_several_pictures_need_a_subject_and_know_no_resolution_or_negative_prompt() -> None:
+    assert list(MULTI_IMAGE.clean({"prompt": "Two", "scene_image": ASSET}).errors) == ["subject_image_list-1"]
+    assert not {"resolution", "negative_prompt"} & {each.name for each in MULTI_IMAGE.fields}
+
+
+def test_omni_makes_pictures_from_text_alone() -> None:
+    assert payload(OMNI_IMAGE, prompt="A vase", model_name="kling-v3-omni", resolution="4k", n="2") == (
+        b'{"model_name":"kling-v3-omni","prompt":"A vase","result_type":"single","n":2,"aspect_ratio":"16:9",'
+        b'"resolution":"4k","watermark_info":{"enabled":false}}'
+    )
+
+
+def test_omni_takes_pictures_and_elements_and_follows_their_shape() -> None:
+    raw = slots(PICTURE, 1, 2) | {"element_list": "829", "prompt": "<<<image_2>>> beside <<<image_1>>>"}
+    assert payload(OMNI_IMAGE, **raw) == (
+        b'{"model_name":"kling-image-o1","prompt":"<<<image_2>>> beside <<<image_1>>>",'
+        b'"image_list":[{"image":"<image_list-1>"},{"image":"<image_list-2>"}],"element_list":[{"element_id":829}],'
+        b'"n":1,"aspect_ratio":"auto","resolution":"1k","watermark_info":{"enabled":false}}'
+    )
+
+
+@pytest.mark.parametrize(("amount", "sent"), [("6", b"6"), ("auto", b'"auto"')])
+def test_a_series_says_how_many_pictures_it_has_instead_of_a_count(amount: str, sent: bytes) -> None:
+    raw = {"prompt": "p", "model_name": "kling-v3-omni", "result_type": "series", "series_amount": amount, "n": "3"}
+    assert payload(OMNI_IMAGE, **raw) == (
+        b'{"model_name":"kling-v3-omni","prompt":"p","result_type":"series","series_amount":' + sent + b","
+        b'"aspect_ratio":"16:9","resolution":"1k","watermark_info":{"enabled":false}}'
+    )
+
+
+def test_the_older_omni_model_makes_no_series_and_no_4k() -> None:
+    values = OMNI_IMAGE.clean({"prompt": "p", "result_type": "series", "series_amount": "5"}).values
+    assert (values.get("result_type"), values.get("series_amount"), values["n"]) == (None, None, 1)
+    assert list(OMNI_IMAGE.clean({"prompt": "p", "resolution": "4k"}).errors) == ["resolution"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"model_name": "kling-v3-omni", "aspect_ratio": "auto"}, "aspect_ratio"),
+        ({"model_name": "kling-v3-omni", "result_type": "series", "series_amount": "10"}, "series_amount"),
+        ({"model_name": "kling-v3-omni", "result_type": "series", "series_amount": "1"}, "series_amount"),
+        (slots(PICTURE, 2), "image_list-1"),
+        (slots(PICTURE, *range(1, 11)) | {"element_list": "1"}, "element_list"),
+        ({"prompt": "<<<image_1>>>"}, "prompt"),
+        (slots(PICTURE, 1) | {"prompt": "<<<image_2>>>"}, "prompt"),
+        ({"prompt": ""}, "prompt"),
+    ],
+)
+def test_what_omni_cannot_do_is_refused_at_its_field(raw: dict[str, object], field: str) -> None:
+    assert list(OMNI_IMAGE.clean({"prompt": "A vase"} | raw).errors) == [field]
+
+
+def test_ten_references_together_are_allowed() -> None:
+    raw = slots(PICTURE, *range(1, 10)) | {"prompt": "<<<image_9>>>", "element_list": "1"}
+    assert OMNI_IMAGE.clean(raw).errors == {}
+
+
+def test_expand_sends_all_four_sides_and_our_id_though_nobody_has_seen_kling_read_it() -> None:
+    cleaned = EXPAND.clean({"image": ASSET, "up_expansion_ratio": "0,1495", "right_expansion_ratio": "0.6547"})
+    request = PROVIDER.build_create(EXPAND, Order(cleaned.values, ID, {"image": "aGVsbG8="}), ACCOUNT, NOW)
+    assert request.url.path == "/v1/images/editing/expand"
+    assert request.content == (
+        b'{"image":"aGVsbG8=","up_expansion_ratio":0.1495,"down_expansion_ratio":0.0,"left_expansion_ratio":0.0,'
+        b'"right_expansion_ratio":0.6547,"n":1,"watermark_info":{"enabled":false},'
+        b'"external_task_id":"0b8f3f5e-8a06-4d7a-9b5d-5f0b8a3c1d2e"}'
+    )
+    unverified = {each.name for each in EXPAND.fields if each.mark == "unverified"}
+    assert unverified == {"watermark_info", "external_task_id", "callback_url"}
+
+
+def test_klings_own_helper_for_a_target_shape_stays_within_the_canvas() -> None:
+    ratios = {"up": "0.1495", "down": "0.1495", "left": "0.6547", "right": "0.6547"}
+    raw = {f"{side}_expansion_ratio": value for side, value in ratios.items()} | {"image": ASSET}
+    assert EXPAND.clean(raw).errors == {}
+    assert list(EXPAND.clean(raw | {"up_expansion_ratio": "0.2"}).errors) == ["up_expansion_ratio"]
+    assert list(EXPAND.clean(raw | {"left_expansion_ratio": "2.05"}).errors) == ["left_expansion_ratio"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "path"),
+    [
+        (MULTI_IMAGE, "/v1/images/multi-image2image"),
+        (OMNI_IMAGE, "/v1/images/omni-image"),
+        (EXPAND, "/v1/images/editing/expand"),
+    ],
+)
+def test_each_operation_is_asked_about_at_its_own_path(operation: Operation, path: str) -> None:
+    assert PROVIDER.build_query(operation, Task("867", ID), ACCOUNT, NOW).url.path == f"{path}/867"
+    assert build_list(operation, ACCOUNT, NOW).url.path == path
+
+
+@pytest.mark.parametrize(
+    ("case", "pictures", "units"),
+    [
+        ("multi-image__succeed", "a", 16),
+        ("omni__succeed-single", "ab", 16),
+        ("omni__succeed-series", "abc", 24),
+        ("omni__succeed-series-alone", "ab", 16),
+        ("expand__succeed", "a", 8),
+    ],
+)
+def test_pictures_are_found_in_either_list(case: str, pictures: str, units: int) -> None:
+    progress = PROVIDER.parse_query(answer(f"kling/{case}"))
+    assert [each.url for each in progress.outputs] == [f"https://p1.example.com/{each}.png" for each in pictures]
+    assert [each.index for each in progress.outputs] == list(range(len(pictures)))
+    assert progress.cost == Cost(Decimal(units), "unit")
+
+
+@pytest.mark.parametrize(
+    ("operation", "values", "units"),
+    [
+        (MULTI_IMAGE, {"model_name": "kling-v2-1"}, 16),
+        (MULTI_IMAGE, {"model_name": "kling-v2"}, None),
+        (OMNI_IMAGE, {"model_name": "kling-image-o1", "resolution": "2k"}, 8),
+        (OMNI_IMAGE, {"model_name": "kling-v3-omni", "resolution": "1k"}, 8),
+        (OMNI_IMAGE, {"model_name": "kling-v3-omni", "resolution": "4k"}, 16),
+        (EXPAND, {}, 8),
+    ],
+)
+def test_a_picture_has_its_price(operation: Operation, values: dict[str, str], units: int | None) -> None:
+    price = operation.price(values)
+    assert (price.per_picture if price else None) == units
+
+
+def test_a_webhook_secret_may_be_added_to_either_way_to_sign_in() -> None:
+    for way in PROVIDER.credential_ways:
+        assert [each.name for each in way.fields if each.optional] == ["webhook_secret"]
+
+
+@pytest.mark.parametrize("task_id", ["", None, True, {"a": 1}, "x" * 201, "a\x00b", "a\nb"])
+def test_what_cannot_be_an_id_is_none(task_id: object) -> None:
+    body = {"code": 0, "data": {"task_id": task_id, "task_status": "submitted"}}
+    with pytest.raises(errors.Unreadable):
+        PROVIDER.parse_create(httpx.Response(200, json=body))
+
+
+def test_a_list_of_plain_pictures_has_no_key() -> None:
+    plain = Picture(name="pictures-1", label="Picture", parameter="pictures", source=MULTI_IMAGE.source)
+    operation = replace(MULTI_IMAGE, fields=(plain, replace(plain, name="pictures-2")))
+    order = Order({"pictures-1": ASSET, "pictures-2": ASSET}, ID, {"pictures-1": "one", "pictures-2": "two"})
+    assert kling_family.body_of(operation, order) == {"pictures": ["one", "two"]}
 
 
 def test_elements_are_sent_as_numbers() -> None:
