@@ -8,6 +8,12 @@ DATA_DIR = Path(tempfile.mkdtemp(prefix="klingweb-tests-"))
 (DATA_DIR / "static").mkdir()  # WhiteNoise warns where it finds none
 
 
+def database_server() -> str:
+    """The address of the PostgreSQL server to test on; empty for SQLite."""
+    url = os.environ.get("KLINGWEB_TEST_DATABASE_URL", "")
+    return url if url.startswith("postgres") else ""
+
+
 def redis_url() -> str:
     """A Redis database for each parallel worker, since a test empties the whole of it."""
     url = os.environ.get("KLINGWEB_TEST_REDIS_URL", "").rpartition("/")[0]

@@ -12,15 +12,17 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 from PIL import Image as Pillow
 
-from tests.environment import redis_url
+from tests.environment import database_server, redis_url
 from tests.site.conftest import Installation
 from tests.site.processes import ROOT, Start, Started, wait_until
-from tests.site.served import Form, cluster_leaders, heartbeats, serve, sign_in
+from tests.site.served import Form, cluster_leaders, serve, sign_in
 
 PACE = 0.05  # a provider's minute takes three seconds
 WORKERS = 2  # of each cluster, so that beside a busy one there is one that waits
@@ -57,11 +59,44 @@ class Moment:
     """Frozen, so that references wait to be made ready."""
 
 
+class Database:
+    """A house's own: a file in its folder, or a database on the server that the tests were given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file, self.server = folder / "klingweb.sqlite3", database_server()
+        self.name = f"klingweb_house_{uuid4().hex}"
+        self.url = f"sqlite:///{self.file}"
+        if self.server:
+            self.url = urlsplit(self.server)._replace(path=f"/{self.name}").geturl()
+            self._tell_server(f"CREATE DATABASE {self.name}")
+
+    def rows(self, query: str, *generations: str) -> list[tuple[Any, ...]]:
+        """Read it. Each `?` stands for the id of a generation."""
+        ids = [UUID(each).hex for each in generations]
+        if self.server:
+            with psycopg.connect(self.url) as connection:
+                return connection.execute(query.replace("?", "%s").encode(), ids).fetchall()
+        with closing(sqlite3.connect(self.file, timeout=20)) as database:
+            return database.execute(query, ids).fetchall()
+
+    def drop(self) -> None:
+        """Remove it from the server, whoever is still connected."""
+        if self.server:
+            self._tell_server(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+
+    def _tell_server(self, command: str) -> None:
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            connection.execute(command.encode())
+
+
 class House:
     """See above. Every check is one that a person with a browser, or the provider's books, could make."""
 
-    def __init__(self, folder: Path, start: Start) -> None:
-        self.installation = Installation(folder, start)
+    def __init__(self, database: Database, start: Start) -> None:
+        self.database = database
+        self.installation = Installation(database.folder, start)
+        self.installation.environ["KLINGWEB_DATABASE_URL"] = database.url
         ended = self.installation.manage("prepare", "--demo")
         assert ended.returncode == 0, ended.stderr
         self.started = self.serve()
@@ -72,10 +107,10 @@ class House:
 
     def serve(self) -> Started:
         """Start it and wait until both clusters run tasks."""
-        before = heartbeats(self.installation)
+        before = self.heartbeats()
         self.started = serve(self.installation, **HURRY)
         wait_until(
-            lambda: not set(before.items()) & set((now := heartbeats(self.installation)).items()) and len(now) == 2,
+            lambda: not set(before.items()) & set((now := self.heartbeats()).items()) and len(now) == 2,
             "both clusters run tasks",
         )
         self._helpers: dict[int, list[int]] = {}  # monitor and pusher, by the cluster's leader
@@ -183,13 +218,12 @@ class House:
 
     # Looking ----------------------------------------------------------------------------------------------------------
 
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Read the database."""
-        with closing(sqlite3.connect(self.installation.folder / "klingweb.sqlite3", timeout=20)) as database:
-            return database.execute(query, values).fetchall()
+    def heartbeats(self) -> dict[str, object]:
+        """When each cluster last ran a task."""
+        return dict(self.database.rows("SELECT cluster, at FROM generations_heartbeat"))
 
     def status(self, generation: str) -> str:
-        return str(self.rows("SELECT status FROM generations_generation WHERE id = ?", UUID(generation).hex)[0][0])
+        return str(self.database.rows("SELECT status FROM generations_generation WHERE id = ?", generation)[0][0])
 
     def wait_for_status(self, generation: str, status: str) -> None:
         wait_until(lambda: self.status(generation) == status, f"{generation} is {status}")
@@ -207,8 +241,8 @@ class House:
 
     def look_at_pictures(self, generation: str) -> int:
         """Each picture of a generation is there as a whole or not at all. Returns how many are."""
-        rows = self.rows("SELECT id, sha256 FROM generations_image WHERE generation_id = ?", UUID(generation).hex)
-        return sum(self._is_whole(str(UUID(pk)), sha256) for pk, sha256 in rows)
+        rows = self.database.rows("SELECT id, sha256 FROM generations_image WHERE generation_id = ?", generation)
+        return sum(self._is_whole(str(UUID(str(pk))), sha256) for pk, sha256 in rows)
 
     def _is_whole(self, picture: str, sha256: str) -> bool:
         answers = [self.client.get(f"/images/{picture}/{name}") for name in ("original", *THUMBNAILS)]
@@ -239,8 +273,8 @@ class House:
         self.in_order = True
 
     def _check(self, generation: str) -> None:
-        ((status, count),) = self.rows(
-            "SELECT status, asked FROM generations_generation WHERE id = ?", UUID(generation).hex
+        ((status, count),) = self.database.rows(
+            "SELECT status, asked FROM generations_generation WHERE id = ?", generation
         )
         assert status == "succeeded"
         assert self.look_at_pictures(generation) == count
