@@ -5,7 +5,7 @@ import uuid
 from django.db.models import QuerySet
 from django.http import Http404
 
-from generations.models import Asset, Credential, Generation, Image
+from generations.models import Asset, Credential, Element, Generation, Image
 from klingweb.accounts.access import team_ids
 from klingweb.accounts.models import User
 
@@ -42,6 +42,14 @@ def asset(person: User, pk: uuid.UUID) -> Asset:
 def credential(person: User, pk: int) -> Credential:
     """One credential of the person's teams that has not been removed. Raises Http404."""
     found = Credential.objects.filter(pk=pk, removed_at=None, team__in=team_ids(person)).select_related("team").first()
+    if not found:
+        raise Http404
+    return found
+
+
+def element(person: User, pk: int) -> Element:
+    """One element of the person's teams. Raises Http404."""
+    found = Element.objects.filter(pk=pk, team__in=team_ids(person)).select_related("asset", "team").first()
     if not found:
         raise Http404
     return found

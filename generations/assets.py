@@ -7,6 +7,7 @@ import base64
 import hashlib
 import uuid
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -15,6 +16,8 @@ import httpx
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from generations import images, pictures
 from generations.models import Asset, AssetCopy, Credential, Image
@@ -24,6 +27,7 @@ from generations.providers.client import Call, HostPolicy, NotFetched
 from generations.providers.fields import PictureBounds
 from klingweb.accounts.models import Team, User
 
+SPARE = timedelta(hours=6)  # a copy that goes sooner is sent anew
 UPLOAD_CAP = 40 * 2**20  # bytes
 ADDRESS_DEADLINE = 10.0  # seconds; a person waits for it
 PUBLIC_ONLY = HostPolicy()  # for whatever a person typed
@@ -69,10 +73,15 @@ def keep_address(team: Team, person: User | None, address: str, bounds: PictureB
             return _keep(team, person, file, PurePosixPath(url.path).name or url.host, bounds)
 
 
+def is_used(asset: Asset) -> bool:
+    """Whether a generation refers to it, or it shows an element."""
+    return asset.references.exists() or asset.elements.exists()
+
+
 def forget(asset: Asset) -> None:
     """Delete an asset, its copies and, once that is committed, its files.
 
-    Raises ProtectedError while a generation refers to it.
+    Raises ProtectedError while it is used.
     """
     copies = asset.copies.exclude(file="").values_list("file", flat=True)
     names = {asset.file, thumbnail_name(asset), *copies}
@@ -102,13 +111,14 @@ def open_thumbnail(asset: Asset) -> IO[bytes]:
 # Delivering -----------------------------------------------------------------------------------------------------------
 
 
-def copy_for(asset: Asset, credential: Credential, bounds: PictureBounds) -> AssetCopy:
-    """The copy for a provider that takes bytes: the kept file itself. Any number of callers get the same one.
-
-    Raises BadPicture where the asset was kept for a provider that takes more.
-    """
+def check(asset: Asset, bounds: PictureBounds) -> None:
+    """Raises BadPicture where the asset was kept for a provider that takes more."""
     if refusal := pictures.refuses(bounds, asset.width, asset.height, asset.size):
         raise BadPicture(refusal)
+
+
+def copy_for(asset: Asset, credential: Credential) -> AssetCopy:
+    """The copy for a provider that takes bytes: the kept file itself. Any number of callers get the same one."""
     copy, _ = AssetCopy.objects.get_or_create(
         asset=asset,
         credential=credential,
@@ -116,6 +126,29 @@ def copy_for(asset: Asset, credential: Credential, bounds: PictureBounds) -> Ass
         defaults={"file": asset.file, "sha256": asset.sha256, "size": asset.size},
     )
     return copy
+
+
+def copy_at(asset: Asset, credential: Credential, account: str, now: datetime) -> AssetCopy | None:
+    """The copy that lies at the provider already, where that is going to stay for a while."""
+    fresh = Q(expires_at=None) | Q(expires_at__gt=now + SPARE)
+    lying = AssetCopy.objects.filter(fresh, asset=asset, credential=credential, account=account)
+    return lying.exclude(address="").first()
+
+
+def keep_copy(
+    asset: Asset, credential: Credential, account: str, address: str, expires_at: datetime | None
+) -> AssetCopy:
+    """Remember where the provider keeps an asset. An older copy that has expired is forgotten."""
+    values = {"address": address, "expires_at": expires_at, "sha256": asset.sha256, "size": asset.size}
+    copy, _ = AssetCopy.objects.update_or_create(
+        asset=asset, credential=credential, account=account, defaults=values | {"created": timezone.now()}
+    )
+    return copy
+
+
+def delivered(copy: AssetCopy) -> str:
+    """What a request holds of a copy: its address at the provider, or its bytes. Raises FileNotFoundError."""
+    return copy.address or base64_of(copy)
 
 
 def base64_of(copy: AssetCopy) -> str:

@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 
 from generations.credentials import SANDBOX, BadCredential, Key, check_base_url, check_secrets
-from generations.providers.spec import CredentialWay, Provider
+from generations.providers.spec import CredentialWay, Provider, SecretField
 from generations.services.keys import Limits
 
 OTHER = "other"
@@ -36,7 +36,7 @@ class KeyForm(ProviderForm):
         super().__init__(provider, data, **kwargs)
         addresses = _addresses(provider)
         self.fields["way"] = _choice([(way.fields[0].name, way.label) for way in provider.credential_ways])
-        self.fields["base_url"] = _choice(addresses, label="Address", help_text="A key belongs to one region.")
+        self.fields["base_url"] = _choice(addresses, label="Address", help_text="A key need not work at another one.")
         secrets = [each for way in provider.credential_ways for each in way.fields]
         for each in secrets:
             self.fields[each.name] = forms.CharField(
@@ -44,7 +44,7 @@ class KeyForm(ProviderForm):
                 help_text=each.help,
                 max_length=2000,
                 required=False,
-                widget=forms.PasswordInput(),
+                widget=forms.TextInput() if each.plain else forms.PasswordInput(),
             )
         self.order_fields(["name", "way", *(each.name for each in secrets), "base_url"])
         if current:
@@ -62,9 +62,15 @@ class KeyForm(ProviderForm):
 
     @property
     def ways(self) -> Iterator[tuple[CredentialWay, str, list[forms.BoundField]]]:
-        """Each way to sign in, its value in the form, and the fields of its secrets."""
+        """Each way to sign in, its value in the form, and the fields of the secrets that are its own."""
         for way in self.provider.credential_ways:
-            yield way, way.fields[0].name, [self[each.name] for each in way.fields]
+            yield way, way.fields[0].name, [self[each.name] for each in way.fields if not self._is_shared(each)]
+
+    @property
+    def shared(self) -> list[forms.BoundField]:
+        """The fields of what goes with several ways to sign in. A page has room for each only once."""
+        fields = [each for way in self.provider.credential_ways for each in way.fields if self._is_shared(each)]
+        return [self[each.name] for each in dict.fromkeys(fields)]
 
     @property
     def key(self) -> Key:
@@ -72,19 +78,24 @@ class KeyForm(ProviderForm):
         chosen = self.cleaned_data["base_url"]
         return Key(self._secrets(), self.cleaned_data["address"] if chosen == OTHER else chosen)
 
-    def _secrets(self) -> dict[str, str]:
+    def _is_shared(self, secret: SecretField) -> bool:
+        return sum(secret in way.fields for way in self.provider.credential_ways) > 1
+
+    def _way(self) -> CredentialWay:
         chosen = self.cleaned_data["way"]
-        names = next([each.name for each in way.fields] for way, value, _ in self.ways if value == chosen)
-        return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
+        return next(way for way, value, _ in self.ways if value == chosen)
+
+    def _secrets(self) -> dict[str, str]:
+        return {
+            each.name: self.cleaned_data[each.name] for each in self._way().fields if each.name in self.cleaned_data
+        }
 
     def _clean_secrets(self) -> None:
-        secrets = self._secrets()
-        missing = [name for name, value in secrets.items() if not value]
-        for name in missing:
-            label = self.fields[name].label
-            self.add_error(
-                name, f"{label} is missing. The pair works only together." if len(secrets) > 1 else "Enter it."
-            )
+        secrets, needed = self._secrets(), [each for each in self._way().fields if not each.optional]
+        missing = [each for each in needed if secrets.get(each.name) == ""]
+        for each in missing:
+            half = f"{each.label} is missing. The pair works only together."
+            self.add_error(each.name, half if len(needed) > 1 else "Enter it.")
         if not missing and not self.errors.keys() & secrets.keys():
             try:
                 check_secrets(self.provider, secrets)
@@ -93,7 +104,7 @@ class KeyForm(ProviderForm):
 
     def _clean_address(self) -> None:
         address = self.cleaned_data["address"]
-        if address.startswith(SANDBOX):
+        if address == SANDBOX or (address.startswith(SANDBOX) and settings.SANDBOX == "off"):
             self.add_error("address", "The sandbox stands in the list above where it is on.")
             return
         try:

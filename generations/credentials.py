@@ -1,24 +1,27 @@
 """Credentials: where their requests go, as whom, and when they rest."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 import httpx
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from generations.models import Credential, Generation, SendingPause, Status
 from generations.providers.client import HostPolicy, host_port
-from generations.providers.exchange import Account
+from generations.providers.exchange import Account, Capacity
 from generations.providers.registry import PROVIDERS
 from generations.providers.spec import Provider
 from klingweb.accounts.models import Team, User
 from klingweb.secrets import Secrets, Undecryptable
 
 SANDBOX = "sandbox:"  # a base URL that is resolved at call time, so that the demo works on any port
+DIALECT = re.compile(r"sandbox:([a-z0-9-]*)")  # the name of another dialect may follow
 AWAKE: dict[str, Any] = {"paused_at": None, "paused_by": None, "paused_reason": ""}
 UNTESTED: dict[str, Any] = {
     "tested_at": None,
@@ -50,25 +53,33 @@ class Key:
 
 def ensure(
     *, team: Team, provider: str, name: str, secrets: Mapping[str, str], base_url: str = "", slots: int | None = None
-) -> tuple[Credential, bool]:
-    """Make the team's credential of this name or bring it up to date; returns it and whether it is new.
+) -> tuple[Credential, Literal["added", "replaced", "kept"]]:
+    """Make the team's credential of this name or bring it up to date; returns it and what became of its key.
 
+    One that is there stays paused if it is, keeps its address and slots where none are given, and its last test for as
+    long as its key.
     Raises BadCredential for an unknown provider, a missing or unknown secret, an address that may not be called, or
     a number of slots below one.
     """
     declared = PROVIDERS.get(provider)
     if not declared:
         raise BadCredential(f"There is no provider {provider}. Choose one of: {', '.join(PROVIDERS)}.")
-    values = fields_of(declared, Key(secrets, base_url or declared.base_urls[0]))
+    same = Credential.objects.filter(team=team, provider=provider, name=name, removed_at=None).first()
+    values = fields_of(declared, Key(secrets, base_url or (same.base_url if same else declared.base_urls[0])))
     if slots is not None and slots < 1:
         raise BadCredential("A credential needs at least one slot.")
-    values |= {"slots": slots or declared.default_slots, **AWAKE}
-    same = Credential.objects.filter(team=team, provider=provider, name=name, removed_at=None).first()
-    if same and not _is_key_of(same, values):
-        values["changed_at"] = timezone.now()
-    return Credential.objects.update_or_create(
-        team=team, provider=provider, name=name, removed_at=None, defaults=values
-    )
+    if not same:
+        values["slots"] = slots or declared.default_slots
+        return Credential.objects.create(team=team, provider=provider, name=name, **values), "added"
+    kept = _is_key_of(same, values)
+    changes: dict[str, Any] = {} if kept else values | {"changed_at": timezone.now(), "changed_by": None}
+    changes |= {"slots": slots or same.slots}
+    with transaction.atomic():
+        Credential.objects.filter(pk=same.pk).update(**changes)
+        if not kept:
+            forget_accounts(same)
+    same.refresh_from_db()
+    return same, "kept" if kept else "replaced"
 
 
 def _is_key_of(credential: Credential, values: Mapping[str, Any]) -> bool:
@@ -92,11 +103,12 @@ def fields_of(provider: Provider, key: Key) -> dict[str, Any]:
 
 def check_secrets(provider: Provider, secrets: Mapping[str, str]) -> None:
     """Refuse anything but all secrets of one way to sign in. Raises BadCredential."""
-    ways = [[each.name for each in way.fields] for way in provider.credential_ways]
+    ways = [[each.name for each in way.fields if not each.optional] for way in provider.credential_ways]
+    known = {each.name: each.optional for way in provider.credential_ways for each in way.fields}
     choice = " or ".join(" with ".join(names) for names in ways)
-    if unknown := sorted(set(secrets).difference(*ways)):
+    if unknown := sorted(set(secrets).difference(known)):
         raise BadCredential(f"{provider.label} has no secret {', '.join(unknown)}. It takes {choice}.")
-    given = {name for name, value in secrets.items() if value.strip()}
+    given = {name for name, value in secrets.items() if value.strip() and not known[name]}
     if given not in [set(names) for names in ways]:
         half = next((set(names) - given for names in ways if given and given < set(names)), None)
         raise BadCredential(f"{provider.label} needs {' and '.join(sorted(half)) if half else choice}.")
@@ -107,7 +119,7 @@ def check_secrets(provider: Provider, secrets: Mapping[str, str]) -> None:
 def check_base_url(provider: Provider, base_url: str) -> str:
     """The address without its last slash. Raises BadCredential where it may not be called."""
     address = base_url.strip().rstrip("/")
-    if address == SANDBOX:
+    if DIALECT.fullmatch(address):
         return address
     try:
         url = httpx.URL(address)
@@ -124,9 +136,12 @@ def check_base_url(provider: Provider, base_url: str) -> str:
     return address
 
 
-def account(credential: Credential) -> Account:
-    """As whom and where requests with this credential are made. Raises Undecryptable where no key opens it."""
-    return Account(_address(credential), credential.secrets)
+def account(credential: Credential, name: str = "") -> Account:
+    """As whom and where requests with this credential are made, through the account of this name if there are several.
+
+    Raises Undecryptable where no key opens it.
+    """
+    return Account(_address(credential), credential.secrets, name)
 
 
 def api_policy(credential: Credential) -> HostPolicy:
@@ -145,19 +160,24 @@ def result_policy(credential: Credential) -> HostPolicy:
 def working(team: Team) -> QuerySet[Credential]:
     """The team's credentials that may be chosen. Sandbox ones only while the sandbox is on."""
     found = Credential.objects.filter(team=team, provider__in=PROVIDERS, removed_at=None)
-    return found if settings.SANDBOX != "off" else found.exclude(base_url=SANDBOX)
+    return found if settings.SANDBOX != "off" else found.exclude(base_url__startswith=SANDBOX)
 
 
 def pause(credential: Credential, reason: str, by: User | None = None) -> None:
-    """Stop sending with this credential. Its queued work waits; the first reason stays."""
-    values = {"paused_at": timezone.now(), "paused_by": by, "paused_reason": reason[:300]}
-    if Credential.objects.filter(pk=credential.pk, paused_at=None).update(**values):
+    """Stop sending with this credential. Its queued work waits; the first reason stays.
+
+    Without a person it is for what a provider said of the key in hand: one that was replaced meanwhile goes on.
+    """
+    awake = Credential.objects.filter(pk=credential.pk, paused_at=None)
+    meant = awake if by else awake.filter(changed_at=credential.changed_at)
+    if meant.update(paused_at=timezone.now(), paused_by=by, paused_reason=reason[:300]):
         show_waiting(Generation.objects.filter(credential=credential))
 
 
 def resume(credential: Credential) -> None:
-    """Send with this credential again."""
+    """Send with this credential again, through all of its accounts."""
     Credential.objects.filter(pk=credential.pk).update(**AWAKE)
+    credential.accounts.update(paused_at=None, paused_reason="")
     show_waiting(Generation.objects.filter(credential=credential))
 
 
@@ -165,6 +185,50 @@ def pause_team(team: Team, person: User) -> None:
     """Send nothing for this team until somebody resumes it."""
     SendingPause.objects.get_or_create(team=team, defaults={"by": person})
     show_waiting(Generation.objects.filter(team=team))
+
+
+def note_accounts(credential: Credential, told: Iterable[Capacity]) -> None:
+    """Remember which accounts there are, as the provider has just told. What is paused stays so."""
+    usual = PROVIDERS[credential.provider].default_slots
+    names = [each.name for each in told]
+    for each in told:
+        credential.accounts.update_or_create(name=each.name, defaults={"slots": each.slots or usual})
+    if names:
+        credential.accounts.exclude(name__in=names).delete()
+
+
+def forget_accounts(credential: Credential) -> list[UUID]:
+    """Another key may open other accounts: forget those that were there, and what was uploaded to them.
+
+    What waits finds its way anew, unless a person chose its account. Returns what is to be made ready again.
+    """
+    credential.accounts.all().delete()
+    credential.copies.exclude(address="").delete()
+    waiting = Generation.objects.filter(credential=credential, status=Status.QUEUED).exclude(account="")
+    unready = [each.pk for each in waiting if not _chose_account(each)]
+    Generation.objects.filter(pk__in=unready, status=Status.QUEUED).update(account="", ready=False)
+    return unready
+
+
+def _chose_account(generation: Generation) -> bool:
+    operation = PROVIDERS[generation.provider].operation(generation.operation)
+    return bool(operation and generation.values.get(operation.account))
+
+
+def plain_values(credential: Credential) -> dict[str, str]:
+    """What of its values is no secret and may be shown; nothing where no key opens them."""
+    ways = PROVIDERS[credential.provider].credential_ways
+    plain = {each.name for way in ways for each in way.fields if each.plain}
+    try:
+        return {name: value for name, value in credential.secrets.items() if name in plain}
+    except Undecryptable:
+        return {}
+
+
+def pause_account(credential: Credential, name: str, reason: str) -> bool:
+    """Send nothing more through this account. False where it was the last one, so that the credential has to rest."""
+    credential.accounts.filter(name=name, paused_at=None).update(paused_at=timezone.now(), paused_reason=reason[:300])
+    return credential.accounts.filter(paused_at=None).exists()
 
 
 def resume_team(team: Team) -> None:
@@ -185,12 +249,14 @@ def _last_four(provider: Provider, secrets: Mapping[str, str]) -> str:
 
 
 def _address(credential: Credential) -> str:
-    if credential.base_url == SANDBOX:
-        return f"{settings.SANDBOX_ADDRESS}/{credential.provider}"
+    """In the sandbox each dialect has the provider's own path below its name."""
+    if dialect := DIALECT.fullmatch(credential.base_url):
+        own = httpx.URL(PROVIDERS[credential.provider].base_urls[0]).path.rstrip("/")
+        return f"{settings.SANDBOX_ADDRESS}/{dialect[1] or credential.provider}{own}"
     return credential.base_url
 
 
 def _trusted(credential: Credential) -> frozenset[str]:
-    if credential.base_url == SANDBOX:
+    if DIALECT.fullmatch(credential.base_url):
         return frozenset({host_port(httpx.URL(settings.SANDBOX_ADDRESS))})
     return frozenset(settings.TRUSTED_PROVIDER_HOSTS)

@@ -1,12 +1,12 @@
 """Who goes next: slots and the daily limit of each credential, and fairness between the people who wait for one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
 from django.db.models import Count, Max, Min, Q, Sum
 from django.db.models.functions import Coalesce
 
-from generations.models import Credential, Generation, Status
+from generations.models import Credential, Deletion, Generation, Status
 from generations.providers.registry import PROVIDERS
 from klingweb.accounts.models import Team
 
@@ -27,6 +27,8 @@ def next_for(credential: Credential, now: datetime) -> Generation | None:
     due = Generation.objects.filter(credential=credential, status=Status.QUEUED, ready=True, due_at__lte=now)
     if credential.daily_pictures is not None:
         due = due.filter(asked__lte=credential.daily_pictures - sent_today(credential, now))
+    if PROVIDERS[credential.provider].accounts:
+        due = due.exclude(account__in=_full_accounts(credential))
     waiting = dict(due.values_list("person_id").annotate(Min("created")).order_by())
     if not waiting:
         return None
@@ -35,6 +37,14 @@ def next_for(credential: Credential, now: datetime) -> Generation | None:
     person = min(waiting, key=lambda each: (turns.get(each) or NEVER, waiting[each]))
     chosen = due.filter(person_id=person).select_related("credential").order_by("created", "id").first()
     return chosen if chosen and fits(credential, chosen) else None
+
+
+def _full_accounts(credential: Credential) -> list[str]:
+    """The accounts behind the credential that take nothing more just now, or are to rest."""
+    in_flight = Generation.objects.filter(credential=credential, status__in=IN_FLIGHT).order_by()
+    taken = dict(in_flight.values_list("account").annotate(Count("pk")))
+    known = credential.accounts.all()
+    return [each.name for each in known if each.paused_at or taken.get(each.name, 0) >= each.slots]
 
 
 def fits(credential: Credential, generation: Generation) -> bool:
@@ -70,8 +80,10 @@ def next_day(now: datetime) -> datetime:
 
 def sent_today(credential: Credential, now: datetime) -> int:
     """How many pictures were asked for today with this credential; what came back into the queue was not."""
-    sent = Generation.objects.filter(_sent_since(day_of(now)), credential=credential)
-    return sent.aggregate(pictures=Sum("asked"))["pictures"] or 0
+    day = day_of(now)
+    sent = Generation.objects.filter(_sent_since(day), credential=credential)
+    deleted = Deletion.objects.filter(submitted_at__gte=day, credential=credential)
+    return sum(each.aggregate(pictures=Sum("asked"))["pictures"] or 0 for each in (sent, deleted))
 
 
 # For the page ---------------------------------------------------------------------------------------------------------
@@ -88,7 +100,16 @@ class Load:
 
 
 def loads(team: Team, now: datetime) -> dict[int, Load]:
-    """The load of each of the team's credentials that has any. One query."""
+    """The load of each of the team's credentials that has any. Two queries."""
+    found = _loads_of_kept(team, now)
+    deleted = Deletion.objects.filter(team=team, submitted_at__gte=day_of(now))
+    for pk, pictures in deleted.order_by().values_list("credential").annotate(Sum("asked")):
+        load = found.get(pk, Load())
+        found[pk] = replace(load, today=load.today + pictures)
+    return found
+
+
+def _loads_of_kept(team: Team, now: datetime) -> dict[int, Load]:
     in_flight, today = Q(status__in=IN_FLIGHT), _sent_since(day_of(now))
     found = Generation.objects.filter(Q(status__in=[Status.QUEUED, *NEEDS_KEY]) | today, team=team)
     counted = (

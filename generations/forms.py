@@ -1,42 +1,24 @@
 """The form on Create, made from what a team is offered. It knows no provider's name.
 
-Which fields there are follows from the choices so far. A value whose field is hidden by a choice is kept beside the
-form and comes back with its field.
+Which fields there are follows from the choices so far. What a person set is kept beside the form while no field shows
+it, and comes back with its field or with one of the same meaning.
 """
 
 import secrets as random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from generations import pricing
 from generations.catalogue import Offer
-from generations.models import Asset, Credential
-from generations.providers.fields import Field, Ours, Picture, Value
-from generations.providers.spec import Asked, Cleaned
+from generations.controls import Canvas, Control, kind_of, options_of, row_of, slot_of
+from generations.intent import Intent, absorbed, as_text, carried, entered, takes
+from generations.models import Asset, Credential, CredentialAccount
+from generations.providers.fields import AccountName, Field, Fixed, Ours, Picture, Values
+from generations.providers.rules import AreaWithin
+from generations.providers.spec import Asked, Cleaned, Operation
 
-KEPT = "kept."  # prefix of the controls that carry hidden values
-
-
-@dataclass(frozen=True)
-class Control:
-    """One control on the page. `kind` names the template that draws it; `options` are value and label."""
-
-    name: str
-    kind: str
-    label: str
-    value: Value
-    help: str = ""
-    error: str = ""
-    required: bool = False
-    advanced: bool = False
-    options: tuple[tuple[str, str], ...] = ()
-    declared: Any = None
-    asset: Asset | None = None
-
-    @property
-    def id(self) -> str:
-        return f"id-{self.name}"
+KEPT = "kept."  # prefix of the controls that carry what waits for its field
+REFRESHING = frozenset({"refresh", "without", "move"})  # a control called "remove" would hide the form's own method
 
 
 @dataclass
@@ -54,11 +36,28 @@ class CreateForm:
     def __post_init__(self) -> None:
         chosen = self.data.get("provider")
         self.offer = next((each for each in self.offers if each.provider.slug == chosen), self.offers[0])
-        self.operation = self.offer.operation(self.data.get("operation", ""))
         self.credential = self._credential()
+        self.seen = self._seen()
+        before = {name.removeprefix(KEPT): value for name, value in self.data.items() if name.startswith(KEPT)}
+        self.drawn: Values = self.seen.clean(carried(self.seen, before)).values
+        self.intent = absorbed(self.seen, self._posted(self.seen), before)
+        self.operation = self._operation()
+        self.notes: list[str] = []
         self.raw = self._raw()
         self.cleaned: Cleaned = self.operation.clean(self.raw)
+        if self.refreshing:
+            self._tell_what_waits()
         self.key = self.data.get("key") or random.token_urlsafe(16)
+
+    @property
+    def accounts(self) -> tuple[CredentialAccount, ...]:
+        """The accounts behind the credential."""
+        return tuple(self.credential.accounts.all())
+
+    @property
+    def refreshing(self) -> bool:
+        """Whether the form is only drawn anew: a choice was made, or a picture came, went or moved."""
+        return not REFRESHING.isdisjoint(self.data)
 
     @property
     def foreign(self) -> dict[str, str]:
@@ -76,12 +75,25 @@ class CreateForm:
 
     @property
     def controls(self) -> list[Control]:
-        """The fields that apply, in order, and those whose error has to be seen."""
+        """The fields that apply, in order, and those whose error has to be seen. Of a row of slots, one empty one."""
         shown = {each.field.name: each for each in self.operation.asked(self.cleaned.values)}
         for each in self.operation.fields:
             if each.name in self.errors and each.name not in shown:
                 shown[each.name] = Asked(each, (), required=False)
-        return [self._control(each) for each in shown.values() if not isinstance(each.field, Ours)]
+        return [self._control(each) for each in shown.values() if not self._is_left_out(each.field)]
+
+    def _is_left_out(self, declared: Field) -> bool:
+        """What klingweb sets, what leaves no choice, and of a row of slots all empty ones but the first."""
+        if declared.name in self.errors:
+            return False
+        if isinstance(declared, Picture) and declared.series:
+            empty = [
+                name for name in row_of(self.operation, declared) if not self.raw.get(name) and name not in self.errors
+            ]
+            return declared.name in empty[1:]
+        if isinstance(declared, AccountName):
+            return len(self.accounts) < 2
+        return isinstance(declared, Ours | Fixed) or (declared.meaning == "shape" and self.follows)
 
     @property
     def prompt(self) -> Control | None:
@@ -100,9 +112,9 @@ class CreateForm:
 
     @property
     def picture_slot(self) -> tuple[str, str] | None:
-        """Operation and field for a picture that arrives by itself: the first of this provider that takes one."""
-        fields = ((one.slug, each) for one in self.offer.operations for each in one.fields)
-        return next(((slug, each.name) for slug, each in fields if isinstance(each, Picture)), None)
+        """Operation and field for a picture that arrives by itself: the present one, else the first that takes one."""
+        fields = ((one.slug, each) for one in (self.operation, *self.offer.operations) for each in one.references)
+        return next(((slug, each.name) for slug, each in fields), None)
 
     @property
     def fixed(self) -> dict[str, str]:
@@ -111,6 +123,7 @@ class CreateForm:
             "provider": self.offer.provider.slug,
             "operation": self.operation.slug,
             "credential": str(self.credential.pk),
+            "was": f"{self.offer.provider.slug}/{self.operation.slug}",
         }
         offered = {each.name for each in self.choosers}
         return {name: value for name, value in chosen.items() if name not in offered}
@@ -123,23 +136,38 @@ class CreateForm:
 
     @property
     def kept(self) -> dict[str, str]:
-        """Values whose field is hidden now, under the names that carry them."""
-        shown = {control_name(each.declared) for each in self.controls}
-        typed = {name.removeprefix(KEPT): value for name, value in self.data.items()}
-        known = {control_name(each) for offer in self.offers for one in offer.operations for each in one.fields}
-        return {KEPT + name: value for name, value in typed.items() if name in known - shown and value}
+        """All that was meant so far, under the names that carry it: what a field cannot show waits there for it."""
+        fields = (each for offer in self.offers for one in offer.operations for each in one.fields)
+        known = {meaning for each in fields for meaning in (each.meaning_in({}), *(other for _, other in each.means))}
+        return {KEPT + key: value for key, value in self.intent.items() if value and key in known}
+
+    @property
+    def follows(self) -> bool:
+        """Whether the pictures take the shape of a reference."""
+        return self.operation.follows.holds(self.cleaned.values)
+
+    @property
+    def reference(self) -> Asset | None:
+        """The first picture that is here."""
+        names = [str(self.cleaned.values.get(each.name)) for each in self.operation.references]
+        return next((self.assets[name] for name in names if name in self.assets), None)
+
+    @property
+    def canvas(self) -> Canvas | None:
+        """How far the picture grows, where it does."""
+        rule = next((each for each in self.operation.rules if isinstance(each, AreaWithin)), None)
+        return Canvas(rule.factor, rule.area(self.cleaned.values)) if rule else None
 
     @property
     def estimate(self) -> str:
         """What it is going to cost, in words."""
-        usd = pricing.estimate_usd(self.operation, self.cleaned.values)
-        return pricing.in_words(None) if usd is None else f"about {pricing.in_words(usd)}"
+        estimate = pricing.estimate(self.operation, self.cleaned.values)
+        return f"about {estimate}" if estimate else pricing.in_words(None)
 
     @property
     def count(self) -> int:
         """How many pictures the button promises."""
-        count = self.operation.meant(self.cleaned.values, "count")
-        return count if isinstance(count, int) else 1
+        return self.operation.pictures(self.cleaned.values)
 
     @property
     def usual_seconds(self) -> int | None:
@@ -147,14 +175,75 @@ class CreateForm:
         capability = self.operation.capability(self.cleaned.values)
         return capability.usual_seconds if capability else None
 
+    def _seen(self) -> Operation:
+        """The operation whose fields came with the form: that which it was drawn for, else that which is chosen."""
+        provider, _, slug = self.data.get("was", "").partition("/")
+        offer = next((each for each in self.offers if each.provider.slug == provider), None)
+        return offer.operation(slug) if offer else self.offer.operation(self.data.get("operation", ""))
+
+    def _operation(self) -> Operation:
+        """That which is chosen, else one that takes a picture where there is one."""
+        slug = self.data.get("operation", "")
+        if slug not in {each.slug for each in self.offer.operations} and "picture" in self.intent:
+            return next((each for each in self.offer.operations if each.references), self.offer.operations[0])
+        return self.offer.operation(slug)
+
+    def _posted(self, operation: Operation) -> dict[str, str]:
+        named = {each.name: control_name(each) for each in entered(operation)}
+        return {name: self.data[control] for name, control in named.items() if control in self.data}
+
     def _raw(self) -> dict[str, str]:
-        """What is asked for: as typed, and what was kept for a field that has come back."""
-        named = {each.name: control_name(each) for each in self.operation.fields if not isinstance(each, Ours)}
-        typed = {name: self.data[control] for name, control in named.items() if control in self.data}
-        kept = {name: self.data.get(KEPT + control) for name, control in named.items() if name not in typed}
-        back = {name: value for name, value in kept.items() if value is not None}
-        asked = {each.field.name for each in self.operation.asked(self.operation.clean(typed | back).values)}
-        return typed | {name: value for name, value in back.items() if name in asked}
+        """What is asked for: as typed, else as it was meant before, for a field that has come back."""
+        meant = carried(self.operation, self.intent)
+        meant = {name: text for name, text in meant.items() if name != self.operation.account or self._has(text)}
+        if self.seen is not self.operation:
+            return meant
+        typed = self._posted(self.operation)
+        if self.refreshing:
+            typed = {name: text for name, text in typed.items() if name not in self._changed()}
+        raw = typed | {name: text for name, text in meant.items() if name not in typed}
+        applying = {each.field.name for each in self.operation.asked(self.operation.clean(raw).values)}
+        raw = {name: text for name, text in raw.items() if name in typed or name in applying}
+        return self._fitting(raw) if self.refreshing else raw
+
+    def _changed(self) -> set[str]:
+        """The fields that mean something else than when the form was drawn."""
+        now = self.seen.clean(self._posted(self.seen)).values
+        return {each.name for each in entered(self.seen) if each.meaning_in(now) != each.meaning_in(self.drawn)}
+
+    def _fitting(self, raw: dict[str, str]) -> dict[str, str]:
+        """Without what another choice has ruled out: it is kept, and said."""
+        for each in entered(self.operation):
+            values = self.operation.clean(raw).values
+            if each.name not in raw:
+                continue
+            if not self.operation.applies(each, values):
+                del raw[each.name]
+            elif not self._takes(each, raw[each.name], values):
+                gone = raw.pop(each.name)
+                instead = as_text(self.operation.clean(raw).values.get(each.name)) or "not set"
+                self.notes.append(f"{each.label}: {gone} is not offered with these settings, so it is {instead} now.")
+        return raw
+
+    def _takes(self, each: Field, text: str, values: Values) -> bool:
+        return self._has(text) if isinstance(each, AccountName) else takes(self.operation, each, text, values)
+
+    def _has(self, account: str) -> bool:
+        """Whether the credential has this account; empty is any of them."""
+        return not account or account in {each.name for each in self.accounts}
+
+    def _tell_what_waits(self) -> None:
+        """Say once what the person had set and cannot be used now."""
+        seen = self.seen
+        posted, values = self._posted(seen), self.cleaned.values
+        shown = {each.field.meaning_in(values) for each in self.operation.asked(values)}
+        waiting = [
+            each.label
+            for each in entered(seen)
+            if posted.get(each.name) and (key := each.meaning_in(self.drawn)) in self.intent and key not in shown
+        ]
+        if waiting:
+            self.notes.append(f"Not used with these settings: {', '.join(waiting)}. What you set comes back with them.")
 
     def _credential(self) -> Credential:
         """The chosen one, else one that sends, else any: what is paused waits, and the page says so."""
@@ -167,28 +256,24 @@ class CreateForm:
         return Control(name, "chooser", label, value, error=self.errors.get(name, ""), options=options)
 
     def _control(self, asked: Asked) -> Control:
-        declared, words = asked.field, getattr(asked.field, "words", {})
+        declared = asked.field
         value = self.cleaned.values.get(declared.name)
         if declared.name in self.cleaned.errors or declared.name not in self.cleaned.values:
             value = self.raw.get(declared.name, "" if declared.name in self.raw else declared.default)
         return Control(
             name=declared.name,
-            kind=declared.meaning or type(declared).__name__.lower(),
+            kind=kind_of(declared),
             label=declared.label,
-            value="" if value is None else value,
+            value="" if value is None else as_text(value) if isinstance(value, float) else value,
             help=declared.help,
             error=self.errors.get(declared.name, ""),
             required=asked.required,
             advanced=declared.advanced,
-            options=tuple((option, words.get(option, option)) for option in _with_none(asked, words)),
+            options=_accounts(self.accounts) if isinstance(declared, AccountName) else options_of(asked),
             declared=declared,
             asset=self.assets.get(str(value)),
+            slot=slot_of(self.operation, declared, self.raw),
         )
-
-
-def _with_none(asked: Asked, words: Mapping[str, str]) -> tuple[str, ...]:
-    """The options, led by none of them where that has a word and may be chosen."""
-    return ("", *asked.options) if "" in words and not asked.required else asked.options
 
 
 def control_name(declared: Field) -> str:
@@ -206,3 +291,8 @@ def _operations(offer: Offer) -> tuple[tuple[str, str], ...]:
 
 def _credentials(offer: Offer) -> tuple[tuple[str, str], ...]:
     return tuple((str(each.pk), f"{each}{', paused' if each.paused_at else ''}") for each in offer.credentials)
+
+
+def _accounts(accounts: tuple[CredentialAccount, ...]) -> tuple[tuple[str, str], ...]:
+    named = ((each.name, f"{each}{', paused' if each.paused_at else ''}") for each in accounts)
+    return (("", "Free one"), *named)

@@ -60,12 +60,23 @@ def verify(path: Path) -> Verified:
 
 def store(image: Image, path: Path, verified: Verified) -> str:
     """Move a verified file to where it stays, and make its thumbnails. Returns its name in storage."""
-    for width, content in _thumbnails(path):
-        _save(thumbnail_name(image, width), ContentFile(content))
+    with path.open("rb") as file:
+        _make_thumbnails(image, file)
     name = f"originals/{image.pk}.{EXTENSIONS[verified.media_type]}"
     with path.open("rb") as file:
         os.fsync(file.fileno())  # the row will say that it is here, and that must outlive a power cut
         return _save(name, Settled(file, name=str(path)))
+
+
+def renew_thumbnails(image: Image) -> None:
+    """Make its thumbnails again. Raises FileNotFoundError where the picture itself is not here."""
+    with open_original(image) as file:
+        _make_thumbnails(image, file)
+
+
+def unfinished() -> list[Path]:
+    """What has arrived in part, also of attempts that have come to an end since."""
+    return list((settings.DATA_DIR / "incoming").glob("*.part"))
 
 
 def thumbnail_name(image: Image, width: int) -> str:
@@ -107,11 +118,12 @@ def exists(image: Image) -> bool:
     return default_storage.exists(image.file)
 
 
-def _thumbnails(path: Path) -> list[tuple[int, bytes]]:
-    with Pillow.open(path, formats=tuple(FORMATS)) as picture:
+def _make_thumbnails(image: Image, source: IO[bytes]) -> None:
+    with Pillow.open(source, formats=tuple(FORMATS)) as picture:
         turn_upright(picture)
         plain = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    return [(width, webp(plain, width)) for width in THUMBNAILS]
+    for width in THUMBNAILS:
+        _save(thumbnail_name(image, width), ContentFile(webp(plain, width)))
 
 
 def _save(name: str, content: File[bytes]) -> str:

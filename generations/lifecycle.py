@@ -5,7 +5,8 @@
        │           ├► queued      ├► failed     └► failed
        │           ├► failed      └► canceled
        ├► canceled └► unconfirmed ──► running | collecting | failed | queued
-       └► failed
+       ├► failed
+       └► unconfirmed  (restored from a backup, it may have been sent since)
 
 A failed one runs again only where a person found at the provider what had been given up.
 """
@@ -15,10 +16,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from generations import ledger
 from generations.models import Event, Generation, Status
 
 ALLOWED: dict[str, frozenset[str]] = {
-    Status.QUEUED: frozenset({Status.SUBMITTING, Status.CANCELED, Status.FAILED}),
+    Status.QUEUED: frozenset({Status.SUBMITTING, Status.CANCELED, Status.FAILED, Status.UNCONFIRMED}),
     Status.SUBMITTING: frozenset(
         {Status.RUNNING, Status.COLLECTING, Status.QUEUED, Status.FAILED, Status.UNCONFIRMED},
     ),
@@ -53,13 +55,21 @@ def advance(generation: Generation, to: Status, *, reason: str = "", answer: str
         if not Generation.objects.filter(pk=generation.pk, status=before).update(**fields):
             return False
         Event.objects.create(generation=generation, at=now, before=before, after=to, reason=reason[:300], answer=answer)
+        ledger.follow(generation.pk, before, to)
     for name, value in fields.items():
         setattr(generation, name, value)
     return True
 
 
+def note(generation: Generation, reason: str, answer: str) -> None:
+    """Leave an event that moves nothing: something worth keeping was learned of it."""
+    status = generation.status
+    Event.objects.create(generation=generation, before=status, after=status, reason=reason[:300], answer=answer)
+
+
 def begin(generation: Generation, reason: str) -> None:
-    """Write a new generation with its first event. Raises IntegrityError where the same form was sent before."""
+    """Write a new generation with its first event and its money. Raises IntegrityError where it was sent before."""
     with transaction.atomic():
         generation.save(force_insert=True)
+        ledger.reserve(generation)
         Event.objects.create(generation=generation, at=generation.created, after=generation.status, reason=reason)

@@ -7,7 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from generations.lifecycle import UNFINISHED
-from generations.models import Credential, Generation, Image, Lease, Status
+from generations.models import Credential, Element, Generation, Image, Lease, Status
 from generations.queue import FOLLOWER
 from klingweb.accounts.models import Team
 
@@ -77,6 +77,11 @@ def credentials_of(team: Team) -> list[Credential]:
     """The team's credentials that have not been removed, with who did what, and with a pause of all its sending."""
     found = Credential.objects.filter(team=team, removed_at=None)
     return list(found.select_related("created_by", "changed_by", "paused_by", "team__sending_pause__by"))
+
+
+def elements_of(team: Team) -> QuerySet[Element]:
+    """The team's elements by name, with what a page shows of each."""
+    return Element.objects.filter(team=team).select_related("asset", "by")
 
 
 def kept(generation: Generation) -> list[Image]:

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError
+from django.db.models import Count
 from django.dispatch import receiver
 from django.utils import timezone
 from django_q.models import Failure, Schedule
@@ -39,6 +40,11 @@ def enqueue_ready(generations: Iterable[object]) -> None:
         enqueue("generations.tasks.make_ready", str(pk))
 
 
+def enqueue_reading(credential: int) -> None:
+    """Ask for the balance of this credential."""
+    enqueue("generations.tasks.read_balance", credential)
+
+
 def nudge_follower() -> None:
     """Ask for the follower's next turn if nobody follows. Cheap enough for every page: one read while somebody does."""
     now = timezone.now()
@@ -63,6 +69,12 @@ def note_sign_of_life(task: Mapping[str, str], **_: object) -> None:
 def forget_failures() -> None:
     """Drop what the queue keeps of tasks that failed long ago: it never does so itself."""
     Failure.objects.filter(stopped__lt=timezone.now() - FAILURES_KEPT).delete()
+
+
+def failures(since: datetime) -> list[tuple[str, int]]:
+    """The dotted names of tasks that have failed since then, and how often each did."""
+    failed = Failure.objects.filter(stopped__gt=since).order_by().values_list("func")
+    return sorted(failed.annotate(Count("pk")))
 
 
 def ensure_schedules() -> None:

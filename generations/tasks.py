@@ -6,11 +6,12 @@ from django.utils import timezone
 
 from generations import follower, queue
 from generations.models import Generation, Status
-from generations.services import collecting, keys, readying
+from generations.services import collecting, keys, readying, weighing
 
 
 def follow() -> None:
     """One turn of the follower, and the next one behind it."""
+    queue.enqueue_ready(readying.due_generations(timezone.now()))
     queue.enqueue_collects(collecting.due_images(timezone.now()))
     follower.Turn().run()
 
@@ -25,11 +26,18 @@ def collect(image: str) -> None:
     collecting.collect(uuid.UUID(image))
 
 
+def read_balance(credential: int) -> None:
+    """Read what is left on an account."""
+    weighing.read(credential)
+
+
 def sweep() -> None:
     """Ask again for whatever is due: messages may be lost, rows are not."""
     queue.nudge_follower()
     queue.enqueue_ready(readying.due_generations(timezone.now()))
     queue.enqueue_collects(collecting.due_images(timezone.now()))
+    for credential in weighing.due_credentials(timezone.now()):
+        queue.enqueue_reading(credential)
     for generation in Generation.objects.filter(status=Status.COLLECTING):
         collecting.settle(generation)
     keys.settle_removed()

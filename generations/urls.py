@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from generations.views import create, credentials, decisions, detail, history, images, references, shown_models
+from generations.views import (
+    create,
+    credentials,
+    decisions,
+    detail,
+    elements,
+    faces,
+    history,
+    images,
+    models_page,
+    references,
+)
 
 urlpatterns = [
     path("", create.create, name="create"),
@@ -12,15 +23,21 @@ urlpatterns = [
     path("g/<uuid:pk>/decide/", decisions.decide, name="decide"),
     path("g/<uuid:pk>/delete/", decisions.delete, name="delete"),
     path("g/<uuid:pk>/cancel/", detail.cancel, name="cancel"),
+    path("g/<uuid:pk>/check/", detail.check, name="check"),
+    path("g/<uuid:pk>/retry/", detail.retry, name="retry"),
     path("g/<uuid:pk>/pictures.zip", images.archive, name="archive"),
     path("images/<uuid:pk>/original", images.original, name="original"),
     path("images/<uuid:pk>/reference/", references.use, name="use_as_reference"),
     path("images/<uuid:pk>/<int:width>", images.thumbnail, name="thumbnail"),
     path("assets/<uuid:pk>/", images.asset, name="asset"),
     path("assets/<uuid:pk>/<int:width>", images.asset_thumbnail, name="asset_thumbnail"),
+    path("assets/<uuid:pk>/faces/", faces.look, name="faces"),
+    path("elements/", elements.page, name="elements"),
+    path("elements/<int:pk>/", elements.change, name="element"),
+    path("elements/<int:pk>/remove/", elements.remove, name="element_remove"),
     path("credentials/", credentials.page, name="credentials"),
     path("credentials/add/", credentials.add, name="credential_add"),
-    path("credentials/models/<slug:provider>/", shown_models.shown, name="shown_models"),
+    path("credentials/models/<slug:provider>/", models_page.page, name="models"),
     path("credentials/sending/", credentials.sending, name="sending"),
     path("credentials/<int:pk>/", credentials.change, name="credential_change"),
     path("credentials/<int:pk>/replace/", credentials.replace, name="credential_replace"),

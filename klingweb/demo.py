@@ -1,4 +1,4 @@
-"""What `prepare --demo` makes: a team, three people with passwords in a file, and a credential for the sandbox."""
+"""What `prepare --demo` makes: a team, three people with passwords in a file, and a sandbox key for each provider."""
 
 import secrets
 
@@ -14,7 +14,12 @@ TEAM = "Demo Studio"
 PEOPLE = {f"{role}@demo.example": role for role in Role.values}
 FILE = settings.DATA_DIR / "demo.txt"
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
-SANDBOX_SECRETS = {"api_key": "sandbox-key"}
+SANDBOX_SECRETS = {  # by provider, as the sandbox's own page tells them
+    "kling": {"api_key": "sandbox-key"},
+    "useapi": {"api_token": "user:1-sandbox-key"},
+    "kkiai": {"api_key": "sandbox-key"},
+    "apimodels": {"api_key": "sk_sandbox-key"},
+}
 
 
 class NotHereError(Exception):
@@ -44,14 +49,15 @@ def switch_sandbox_on() -> bool:
 def ensure() -> str:
     """Make whatever of the demo is missing; returns the text that says who can sign in."""
     team = services.ensure_team(TEAM)
-    credentials.ensure(
-        team=team,
-        provider="kling",
-        name="Sandbox",
-        base_url=credentials.SANDBOX,
-        secrets=SANDBOX_SECRETS,
-        slots=settings.SANDBOX_SLOTS,
-    )
+    for provider, values in SANDBOX_SECRETS.items():
+        credentials.ensure(
+            team=team,
+            provider=provider,
+            name="Sandbox",
+            base_url=credentials.SANDBOX,
+            secrets=values,
+            slots=settings.SANDBOX_SLOTS,
+        )
     known = _known_passwords()
     passwords = {email: known.get(email) or _password() for email in PEOPLE}
     for email, role in PEOPLE.items():

@@ -18,7 +18,7 @@ from generations import credentials, follower, images, queue
 from generations.catalogue import offers
 from generations.lifecycle import TERMINAL
 from generations.models import Credential, Generation, Image, Status
-from generations.services import asking, collecting
+from generations.services import asking, collecting, readying
 from klingweb.accounts.models import Membership, Team, User
 
 Ask = Callable[..., Generation]
@@ -63,7 +63,7 @@ def sandbox(live_server: LiveServer, settings: Settings) -> str:
 
 @pytest.fixture
 def follow(sandbox: str, monkeypatch: pytest.MonkeyPatch) -> Follow:
-    """Follow one generation until it ends or waits for a person; its pictures are collected in between."""
+    """Follow one generation until it ends or waits for a person; references and pictures are carried in between."""
     monkeypatch.setattr(follower, "TICK", 0.02)
 
     def followed(generation: Generation, to: frozenset[str] = TERMINAL | {Status.UNCONFIRMED}) -> Generation:
@@ -72,6 +72,8 @@ def follow(sandbox: str, monkeypatch: pytest.MonkeyPatch) -> Follow:
             if generation.status in to:
                 return True
             Generation.objects.filter(status=Status.RUNNING).update(due_at=timezone.now())
+            for pk in readying.due_generations(timezone.now()):
+                readying.make_ready(pk)
             for pk in collecting.due_images(timezone.now()):
                 collecting.collect(pk)
             return False

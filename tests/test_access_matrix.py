@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from generations import assets
+from generations.models import Element
 from generations.providers.fields import PictureBounds
 from klingweb.accounts.models import User
 from tests.cast import sign_in
@@ -25,9 +26,11 @@ MATRIX: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "changes": ("GET", (302, 200, 200, 200, 200)),
     "history": ("GET", (302, 200, 200, 200, 200)),
     "generation": ("GET", (302, 404, 200, 200, 200)),
-    "shown_models": ("GET", (302, 200, 403, 403, 200)),
+    "models": ("GET", (302, 200, 403, 403, 200)),
     "decide": ("POST", (302, 404, 403, 302, 302)),
     "delete": ("GET", (302, 404, 403, 200, 200)),
+    "check": ("POST", (302, 404, 403, 302, 302)),
+    "retry": ("POST", (302, 404, 403, 302, 302)),
     "cancel": ("POST", (302, 404, 403, 302, 302)),
     "archive": ("GET", (302, 404, 200, 200, 200)),
     "original": ("GET", (302, 404, 200, 200, 200)),
@@ -35,6 +38,12 @@ MATRIX: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "use_as_reference": ("POST", (302, 404, 403, 302, 302)),
     "asset": ("GET", (302, 404, 200, 200, 200)),
     "asset_thumbnail": ("GET", (302, 404, 200, 200, 200)),
+    "faces": ("POST", (302, 404, 403, 307, 307)),
+    "elements": ("GET", (302, 200, 200, 200, 200)),
+    "elements POST": ("POST", (302, 422, 403, 422, 422)),
+    "element": ("GET", (302, 404, 403, 200, 200)),
+    "element POST": ("POST", (302, 404, 403, 422, 422)),
+    "element_remove": ("POST", (302, 404, 403, 302, 302)),
     "credentials": ("GET", (302, 200, 403, 403, 200)),
     "credential_add": ("GET", (302, 200, 403, 403, 200)),
     "credential_add POST": ("POST", (302, 422, 403, 403, 422)),
@@ -96,11 +105,14 @@ def address(name: str, ask: Ask) -> str:
     generation = ask()
     [image] = finish(generation, size=(300, 300))
     reference = assets.keep_image(image, generation.person, PictureBounds())
+    element = Element.objects.create(team=generation.team, provider="kling", element_id="12", name="The cup")
     arguments: dict[str, dict[str, object]] = {
         "generation": {"pk": generation.pk},
-        "shown_models": {"provider": "kling"},
+        "models": {"provider": "kling"},
         "decide": {"pk": generation.pk},
         "delete": {"pk": generation.pk},
+        "check": {"pk": generation.pk},
+        "retry": {"pk": generation.pk},
         "cancel": {"pk": generation.pk},
         "archive": {"pk": generation.pk},
         "original": {"pk": image.pk},
@@ -108,6 +120,9 @@ def address(name: str, ask: Ask) -> str:
         "use_as_reference": {"pk": image.pk},
         "asset": {"pk": reference.pk},
         "asset_thumbnail": {"pk": reference.pk, "width": 320},
+        "faces": {"pk": reference.pk},
+        "element": {"pk": element.pk},
+        "element_remove": {"pk": element.pk},
         "invitation": {"token": "unknown"},
         **{f"credential_{verb}": {"pk": generation.credential_id} for verb in CREDENTIAL_VERBS},
         "account_reset_password_from_key": {"uidb36": "1", "key": "abc-def"},

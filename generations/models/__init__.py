@@ -1,24 +1,32 @@
 """What is kept: rows are the truth, queue messages only hints."""
 
 from generations.models.asset import Asset, AssetCopy, Reference
-from generations.models.credential import Credential, SendingPause, ShownModel, Standing
+from generations.models.credential import Credential, CredentialAccount, SendingPause, Standing
+from generations.models.element import Element
 from generations.models.generation import Deletion, Event, Generation, Status
 from generations.models.image import Image
+from generations.models.ledger import AuditEntry, BalanceReading, Charge
+from generations.models.override import Override
 from generations.models.pulse import Heartbeat, Lease
 
 __all__ = [
     "Asset",
     "AssetCopy",
+    "AuditEntry",
+    "BalanceReading",
+    "Charge",
     "Credential",
+    "CredentialAccount",
     "Deletion",
+    "Element",
     "Event",
     "Generation",
     "Heartbeat",
     "Image",
     "Lease",
+    "Override",
     "Reference",
     "SendingPause",
-    "ShownModel",
     "Standing",
     "Status",
 ]

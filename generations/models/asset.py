@@ -49,7 +49,7 @@ class AssetCopy(models.Model):
     """An asset as a provider gets it: a file whose bytes go along with the request, or an address where it lies.
 
     It belongs to a credential and, where the provider has several behind one credential, to an account. A copy without
-    `expires_at` stays good.
+    `expires_at` stays good. `faces` are those that the provider found in the picture, None where it was not asked.
     """
 
     asset = models.ForeignKey(Asset, on_delete=models.CASCADE, related_name="copies")
@@ -61,6 +61,7 @@ class AssetCopy(models.Model):
     size = models.PositiveBigIntegerField()
     created = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
+    faces = models.JSONField(null=True, blank=True)
 
     class Meta:
         ordering = ["created"]

@@ -81,6 +81,26 @@ class Credential(models.Model):
         return Standing.SILENT if self.tested_at else Standing.UNTESTED
 
 
+class CredentialAccount(models.Model):
+    """One of several accounts that a provider keeps behind a credential, as the provider last told.
+
+    `slots` are how many requests it takes at once. While `paused_at` is set nothing new is sent through it.
+    """
+
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="accounts")
+    name = models.CharField(max_length=200)
+    slots = models.PositiveSmallIntegerField()
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["credential", "name"], name="one_row_per_account")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class SendingPause(models.Model):
     """While a team has one, nothing is sent for it; what is running is followed as ever."""
 
@@ -90,19 +110,3 @@ class SendingPause(models.Model):
 
     def __str__(self) -> str:
         return f"{self.team} since {self.at}"
-
-
-class ShownModel(models.Model):
-    """That a team is offered a model which its maker has retired: an admin said so."""
-
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="shown_models")
-    provider = models.SlugField(max_length=32)
-    model_name = models.CharField(max_length=64)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["team", "provider", "model_name"], name="one_row_per_shown_model"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.provider} {self.model_name}"

@@ -31,7 +31,10 @@ class Generation(models.Model):
     Its id is also our name for it at the provider (external id). `due_at` is when its next step may be taken: the POST
     while queued, the next poll while running. `changed` is written with every change that a page should show.
     `token` names the follower's turn that sent it, `doubts` counts how often nobody knew whether it had arrived.
-    `values` are as cleaned, under the provider's own names.
+    `values` are as cleaned, under the provider's own names. `account` is the one behind the credential that it goes
+    through, where there are several; `renewed` says that its references have been uploaded anew once already.
+    `retry_of` is the earlier attempt that a person tried again, `cancel_asked_at` when somebody asked the provider to
+    let go of it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -40,6 +43,8 @@ class Generation(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="generations"
     )
     credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="generations")
+    account = models.CharField(max_length=200, blank=True)
+    retry_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries")
     key = models.CharField(max_length=100, editable=False)
 
     provider = models.SlugField(max_length=32)
@@ -56,14 +61,18 @@ class Generation(models.Model):
     changed = models.DateTimeField(default=timezone.now, editable=False)
     due_at = models.DateTimeField(default=timezone.now, editable=False)
     submitted_at = models.DateTimeField(null=True, editable=False)
+    cancel_asked_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
     token = models.CharField(max_length=36, blank=True, editable=False)
     provider_task_id = models.CharField(max_length=200, blank=True)
     doubts = models.PositiveSmallIntegerField(default=0, editable=False)
+    renewed = models.BooleanField(default=False, editable=False)
 
     problem = models.CharField(max_length=300, blank=True)
     problem_code = models.CharField(max_length=60, blank=True)
     problem_details = models.CharField(max_length=400, blank=True)
+    estimate = models.DecimalField(max_digits=12, decimal_places=4, null=True)
+    estimate_unit = models.CharField(max_length=16, blank=True)
     estimate_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True)
     cost = models.DecimalField(max_digits=12, decimal_places=4, null=True)
     cost_unit = models.CharField(max_length=16, blank=True)
@@ -101,7 +110,10 @@ class Event(models.Model):
 
 
 class Deletion(models.Model):
-    """That a generation was deleted for good, by whom and when. Nothing of what it showed is kept."""
+    """That a generation was deleted for good, by whom and when. Nothing of what it showed is kept.
+
+    What it asked of which credential, and when, stays: it still counts for that day's limit.
+    """
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="deletions")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
@@ -109,9 +121,13 @@ class Deletion(models.Model):
     generation_id = models.UUIDField()
     pictures = models.PositiveSmallIntegerField()
     references = models.PositiveSmallIntegerField(default=0)
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, null=True, related_name="+")
+    asked = models.PositiveSmallIntegerField(default=0)
+    submitted_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-at"]
+        indexes = [models.Index(fields=["credential", "submitted_at"], name="deletion_sent")]
 
     def __str__(self) -> str:
         return f"{self.generation_id} at {self.at}"

@@ -7,14 +7,15 @@ from hashlib import sha256
 
 from django.db import IntegrityError, transaction
 
-from generations import pricing, queue
-from generations.catalogue import Offer
+from generations import ledger, pricing, queue
+from generations.catalogue import Offer, offers
 from generations.lifecycle import advance, begin
 from generations.models import Asset, Credential, Generation, Reference, Status
-from generations.providers.fields import Picture, Values
-from generations.providers.spec import Operation
+from generations.providers.fields import Values
+from generations.providers.spec import Cleaned, Operation
+from generations.services import readying, weighing
 from generations.services.common import fail
-from klingweb.accounts.models import Membership
+from klingweb.accounts.models import Membership, User
 
 GONE = "This picture is not here any more. Choose another."
 
@@ -29,26 +30,42 @@ class Requested:
 
 
 def ask(
-    member: Membership, offer: Offer, operation: Operation, credential: Credential, raw: Mapping[str, object], key: str
+    member: Membership,
+    offer: Offer,
+    operation: Operation,
+    credential: Credential,
+    raw: Mapping[str, object],
+    key: str,
+    *,
+    retry_of: Generation | None = None,
 ) -> Requested:
     """Check a person's form and write the generation. The same form sent twice makes one."""
     cleaned = operation.clean(raw)
     used = _references(member, operation, cleaned.values)
     missing = {name: GONE for name, asset in used.items() if not asset}
-    if wrong := cleaned.errors | missing:
+    if wrong := cleaned.errors | missing | _strange_account(operation, credential, cleaned):
         return Requested(None, wrong)
     generation = _new(member, offer, operation, credential, cleaned.values, key)
-    generation.ready = not used
+    generation.retry_of = retry_of
+    generation.ready = not readying.needed(offer.provider, references=bool(used))
     try:
         with transaction.atomic():
-            begin(generation, f"Asked by {member.user.display_name}")
+            begin(generation, f"Asked {'again ' if retry_of else ''}by {member.user.display_name}")
             Reference.objects.bulk_create(
                 Reference(generation=generation, field=name, asset=asset) for name, asset in used.items() if asset
             )
     except IntegrityError:
         return _sent_before(member, generation.key, used)
+    weighing.ask_for_reading(credential)
     transaction.on_commit(queue.nudge_follower if generation.ready else partial(queue.enqueue_ready, [generation.pk]))
     return Requested(generation, {}, new=True)
+
+
+def _strange_account(operation: Operation, credential: Credential, cleaned: Cleaned) -> dict[str, str]:
+    chosen = cleaned.values.get(operation.account)
+    if not chosen or credential.accounts.filter(name=chosen).exists():
+        return {}
+    return {operation.account: "This account is not one of the key's. Choose another, or the free one."}
 
 
 def _sent_before(member: Membership, key: str, used: Mapping[str, Asset | None]) -> Requested:
@@ -59,7 +76,7 @@ def _sent_before(member: Membership, key: str, used: Mapping[str, Asset | None])
 
 def _references(member: Membership, operation: Operation, values: Values) -> dict[str, Asset | None]:
     """The team's asset for each picture that is set; None where there is no such asset."""
-    pictures = [each.name for each in operation.fields if isinstance(each, Picture) and each.name in values]
+    pictures = [each.name for each in operation.references if each.name in values]
     if not pictures:
         return {}
     found = {str(each.pk): each for each in Asset.objects.filter(team=member.team, pk__in=map(values.get, pictures))}
@@ -69,7 +86,7 @@ def _references(member: Membership, operation: Operation, values: Values) -> dic
 def _new(
     member: Membership, offer: Offer, operation: Operation, credential: Credential, values: Values, key: str
 ) -> Generation:
-    count = operation.meant(values, "count")
+    estimate = pricing.estimate(operation, values)
     return Generation(
         team=member.team,
         person=member.user,
@@ -77,12 +94,15 @@ def _new(
         key=_fingerprint(key, offer.provider.slug, operation.slug, credential.pk, sorted(values.items())),
         provider=offer.provider.slug,
         operation=operation.slug,
+        account=str(values.get(operation.account) or ""),
         model_name=str(operation.meant(values, "model") or ""),
         prompt=str(operation.meant(values, "prompt") or ""),
         shape=str(operation.meant(values, "shape") or ""),
-        asked=count if isinstance(count, int) else 1,
+        asked=operation.pictures(values),
         values=dict(values),
-        estimate_usd=pricing.estimate_usd(operation, values),
+        estimate=estimate.amount if estimate else None,
+        estimate_unit=estimate.unit if estimate else "",
+        estimate_usd=estimate.usd if estimate else None,
     )
 
 
@@ -91,10 +111,26 @@ def _fingerprint(key: str, *asked: object) -> str:
     return sha256(repr((key, *asked)).encode()).hexdigest()
 
 
-def cancel(generation: Generation, person_name: str) -> bool:
+def retry(member: Membership, earlier: Generation, key: str) -> Requested:
+    """Ask for the same again as a new attempt, linked to the old one."""
+    offer = next((each for each in offers(member.team) if each.provider.slug == earlier.provider), None)
+    operation = next((each for each in offer.operations if each.slug == earlier.operation), None) if offer else None
+    if not offer or not operation:
+        return Requested(None, {"provider": "This is not offered to your team any more."})
+    credential = next((each for each in offer.credentials if each.pk == earlier.credential_id), offer.credentials[0])
+    pictures = {each.field: str(each.asset_id) for each in earlier.references.all()}
+    return ask(member, offer, operation, credential, earlier.values | pictures, key, retry_of=earlier)
+
+
+def cancel(generation: Generation, person: User) -> bool:
     """Take a generation back before it is sent. False where it has left already."""
     if generation.status != Status.QUEUED:
         return False
+    name = person.display_name
     if generation.doubts:
-        return fail(generation, f"Canceled by {person_name}. Whether its first request was charged is not known.")
-    return advance(generation, Status.CANCELED, reason=f"Canceled by {person_name} before it was sent")
+        back = fail(generation, f"Canceled by {name}. Whether its first request was charged is not known.")
+    else:
+        back = advance(generation, Status.CANCELED, reason=f"Canceled by {name} before it was sent")
+    if back:
+        ledger.write(generation.team, person, "cancel", generation)
+    return back

@@ -1,19 +1,25 @@
 """Bringing the pictures home, each by itself: one that cannot be fetched does not lose its siblings."""
 
+import hashlib
 import logging
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
+from typing import IO, Any
 
 import httpx
 from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from generations import credentials, images
+from generations import credentials, images, queue
 from generations.lifecycle import advance
 from generations.models import Generation, Image, Status
-from generations.providers import client
-from generations.services.common import deadlines, fail, lane, paced
+from generations.providers import client, errors
+from generations.providers.exchange import Output, Progress, Task
+from generations.providers.registry import find
+from generations.services.common import account_of, deadlines, fail, free_call, lane, paced
+from klingweb.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +57,51 @@ def _bring_home(image: Image) -> None:
     _keep(image, images.store(image, fetched.path, verified), fetched, verified)
 
 
+def begin_collecting(generation: Generation, progress: Progress, answer: str) -> None:
+    """The provider is done: remember each output, and begin to bring them home."""
+    provider, operation = find(generation.provider, generation.operation)
+    fields: dict[str, Any] = {"problem": "", "problem_details": ""}
+    if progress.cost:
+        fields |= {"cost": progress.cost.amount, "cost_unit": progress.cost.unit}
+    if operation.counts_itself(generation.values):
+        fields["asked"] = len(progress.outputs)
+    with transaction.atomic():
+        if advance(generation, Status.COLLECTING, reason=f"{provider.label} is done", answer=answer, **fields):
+            made = Image.objects.bulk_create(_pending(generation, output) for output in progress.outputs)
+            transaction.on_commit(lambda: queue.enqueue_collects(image.pk for image in made))
+
+
+def _pending(generation: Generation, output: Output) -> Image:
+    return Image(generation=generation, index=output.index, source_url=output.url)
+
+
+def brought(generation: Generation, files: Sequence[IO[bytes]]) -> list[Image]:
+    """Pictures that a person has brought, checked and stored; empty where one of them is no picture."""
+    made = [Image(generation=generation, index=index, state=Image.State.KEPT) for index in range(len(files))]
+    for image, file in zip(made, files, strict=True):
+        path = images.incoming(image)
+        content = file.read(client.PICTURE_CAP + 1)
+        path.write_bytes(content)
+        try:
+            verified = images.verify(path)
+        except images.NotAPicture:
+            for each in made:
+                images.forget(each)
+            return []
+        image.file = images.store(image, path, verified)
+        image.sha256, image.size = hashlib.sha256(content).hexdigest(), len(content)
+        image.media_type, image.width, image.height = verified.media_type, verified.width, verified.height
+    return made
+
+
+def take(generation: Generation, made: list[Image], reason: str) -> None:
+    """End a generation with pictures that are here already."""
+    with transaction.atomic():
+        if advance(generation, Status.COLLECTING, reason=reason, problem="", problem_details=""):
+            Image.objects.bulk_create(made)
+    settle(generation)
+
+
 def due_images(now: datetime) -> list[uuid.UUID]:
     """Pictures that may be fetched now."""
     due = Image.objects.filter(state=Image.State.PENDING, due_at__lte=now).order_by("due_at")
@@ -64,9 +115,26 @@ def settle(generation: Generation) -> None:
     if generation.status != Status.COLLECTING or Image.State.PENDING in states:
         return
     if kept:
-        advance(generation, Status.SUCCEEDED, reason=f"{kept} of {generation.asked} pictures kept")
+        cost = {} if generation.cost is not None else _cost_told(generation)
+        advance(generation, Status.SUCCEEDED, reason=f"{kept} of {generation.asked} pictures kept", **cost)
     else:
         fail(generation, "The pictures were made, but none could be brought home before the provider removed them.")
+
+
+def _cost_told(generation: Generation) -> dict[str, Any]:
+    """What the provider says that it charged, where it is asked for that apart."""
+    costs = find(generation.provider, generation.operation)[0].costs
+    if not costs or not generation.provider_task_id:
+        return {}
+    task = Task(generation.provider_task_id, str(generation.pk))
+    try:
+        request = costs.build(task, account_of(generation), timezone.now())
+        reply = client.shared().send(free_call(generation.credential, request, deadlines(generation).query)).result()
+        cost = costs.parse(reply) if isinstance(reply, httpx.Response) else None
+    except (errors.ProviderError, Undecryptable) as error:
+        log.info("%s: the cost is not known yet (%s)", generation.pk, type(error).__name__)
+        return {}
+    return {"cost": cost.amount, "cost_unit": cost.unit} if cost else {}
 
 
 def _result_call(image: Image) -> client.Call:

@@ -11,13 +11,15 @@ from django.utils import timezone
 
 from generations import credentials
 from generations.lifecycle import advance
-from generations.models import Generation, Status
+from generations.models import Credential, Generation, Status
 from generations.providers import client, errors
-from generations.providers.exchange import Task
+from generations.providers.exchange import Account, Task
 from generations.providers.registry import find
 from generations.providers.spec import Deadlines
 
 log = logging.getLogger(__name__)
+
+KEY_OF = "klingweb.key_of"  # in a request's extensions: since when the credential had the key that it was made with
 
 
 def load(pk: uuid.UUID) -> Generation | None:
@@ -41,8 +43,9 @@ def deadlines(generation: Generation) -> Deadlines:
 
 
 def kept_answer(generation: Generation, response: httpx.Response) -> str:
-    """What an event keeps of an answer: without secrets, and not too long."""
-    return client.redact(f"HTTP {response.status_code}\n{response.text}", generation.credential.secrets.values())
+    """What an event keeps of an answer: without secrets, and not too long. Its charset is not believed."""
+    text = response.content.decode("utf-8", "replace")
+    return client.redact(f"HTTP {response.status_code}\n{text}", generation.credential.secrets.values())
 
 
 def fail(
@@ -71,20 +74,27 @@ def poll_pause(age: timedelta) -> timedelta:
     return paced(300)
 
 
+def account_of(generation: Generation) -> Account:
+    """As whom it is asked for. Raises Undecryptable where no key opens the credential."""
+    return credentials.account(generation.credential, generation.account)
+
+
+def free_call(credential: Credential, request: httpx.Request, deadline: float, purpose: str = "") -> client.Call:
+    """A call with this credential that costs nothing. Calls of another purpose have connections of their own."""
+    return client.Call(request, deadline, credentials.api_policy(credential), lane=f"{credential.pk}{purpose}")
+
+
 def query(generation: Generation, task_id: str) -> client.Call:
     """The free call that asks for a task by the provider's id or, where that is empty, by our own."""
     provider, operation = find(generation.provider, generation.operation)
     task = Task(task_id, str(generation.pk))
-    return client.Call(
-        provider.build_query(operation, task, credentials.account(generation.credential), timezone.now()),
-        deadlines(generation).query,
-        credentials.api_policy(generation.credential),
-        lane=lane(generation),
-    )
+    request = provider.build_query(operation, task, account_of(generation), timezone.now())
+    request.extensions[KEY_OF] = generation.credential.changed_at
+    return free_call(generation.credential, request, deadlines(generation).query)
 
 
-def heed(generation: Generation, error: errors.ProviderError) -> None:
-    """A look-up was refused. That says nothing of the generation, but perhaps something of the key."""
-    if error.pauses_credential:
+def heed(generation: Generation, error: errors.ProviderError, response: httpx.Response) -> None:
+    """A look-up was refused. That says nothing of the generation, but perhaps something of the key it was made with."""
+    if error.pauses_credential and response.request.extensions.get(KEY_OF) == generation.credential.changed_at:
         credentials.pause(generation.credential, error.sentence)
     log.info("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)

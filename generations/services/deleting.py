@@ -36,9 +36,16 @@ def delete(generation: Generation, person: User) -> bool:
 def _remove(generation: Generation, person: User, pictures: int) -> None:
     used = list(Asset.objects.filter(references__generation=generation).distinct())
     Generation.objects.filter(pk=generation.pk).delete()
-    unused = [each for each in used if not each.references.exists()]
+    unused = [each for each in used if not assets.is_used(each)]
     for asset in unused:
         assets.forget(asset)
     Deletion.objects.create(
-        team=generation.team, by=person, generation_id=generation.pk, pictures=pictures, references=len(unused)
+        team=generation.team,
+        by=person,
+        generation_id=generation.pk,
+        pictures=pictures,
+        references=len(unused),
+        credential=generation.credential,
+        asked=generation.asked,
+        submitted_at=generation.submitted_at,
     )

@@ -4,16 +4,29 @@ import uuid
 from datetime import datetime, timedelta
 
 import httpx
-from django.db import transaction
 from django.utils import timezone
 
-from generations import queue
-from generations.lifecycle import advance
-from generations.models import Generation, Image, Status
+from generations import ledger, queue
+from generations.lifecycle import advance, note
+from generations.models import Generation, Status
 from generations.providers import client, errors
-from generations.providers.exchange import Output, Progress, Reply
+from generations.providers.exchange import Progress, Reply, Task
 from generations.providers.registry import find
-from generations.services.common import deadlines, fail, heed, kept_answer, load, poll_pause, query
+from generations.services.collecting import begin_collecting
+from generations.services.common import (
+    account_of,
+    deadlines,
+    fail,
+    free_call,
+    heed,
+    kept_answer,
+    load,
+    poll_pause,
+    query,
+)
+from klingweb.accounts.models import User
+
+PATIENCE = 10.0  # seconds that a person waits at most
 
 
 def pause(generation: Generation, now: datetime) -> timedelta:
@@ -35,10 +48,51 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
     try:
         progress = provider.parse_query(reply)
     except errors.ProviderError as error:
-        heed(generation, error)
+        heed(generation, error, reply)
+        if isinstance(error, errors.Unreadable):
+            _keep_riddle(generation, error, kept_answer(generation, reply))
+        if isinstance(error, errors.NotFound) and generation.cancel_asked_at:
+            advance(generation, Status.CANCELED, reason="The provider has let go of it")
+            return
         _give_up_if_over(generation, unknown=isinstance(error, errors.NotFound))
         return
     _apply(generation, progress, kept_answer(generation, reply))
+
+
+def check_now(generation: Generation) -> None:
+    """Ask about it in the next moment, whatever its turn is."""
+    Generation.objects.filter(pk=generation.pk, status=Status.RUNNING).update(due_at=timezone.now())
+    queue.nudge_follower()
+
+
+def may_be_let_go(generation: Generation) -> bool:
+    """Whether its provider can be asked to let go of it, and has not been."""
+    provider = find(generation.provider, generation.operation)[0]
+    return bool(provider.build_cancel and generation.status == Status.RUNNING and not generation.cancel_asked_at)
+
+
+def ask_to_let_go(generation: Generation, person: User) -> str:
+    """Ask the provider to let go of a running one; a sentence where it would not. It is followed all the same.
+
+    Only what the provider says of the task later is believed: one that is made in spite of it is brought home.
+    """
+    provider = find(generation.provider, generation.operation)[0]
+    if not provider.build_cancel or not may_be_let_go(generation):
+        return "It has left already and cannot be stopped. The pictures will arrive here."
+    task = Task(generation.provider_task_id, str(generation.pk))
+    request = provider.build_cancel(task, account_of(generation), timezone.now())
+    reply = (
+        client.shared()
+        .send(free_call(generation.credential, request, min(PATIENCE, deadlines(generation).query)))
+        .result()
+    )
+    if not isinstance(reply, httpx.Response) or not reply.is_success:
+        return f"{provider.label} did not take it back: it has begun, or nobody answers. The pictures will arrive."
+    asked = Generation.objects.filter(pk=generation.pk, status=Status.RUNNING)
+    asked.update(cancel_asked_at=timezone.now(), changed=timezone.now(), due_at=timezone.now())
+    note(generation, f"{person.display_name} asked {provider.label} to cancel it", kept_answer(generation, reply))
+    ledger.write(generation.team, person, "cancel", generation, f"Asked {provider.label}")
+    return ""
 
 
 def _give_up_if_over(generation: Generation, *, unknown: bool) -> None:
@@ -55,7 +109,7 @@ def _give_up_if_over(generation: Generation, *, unknown: bool) -> None:
 
 def _apply(generation: Generation, progress: Progress, answer: str) -> None:
     if progress.state == "succeeded":
-        _begin_collecting(generation, progress, answer)
+        begin_collecting(generation, progress, answer)
     elif progress.state == "failed":
         kind = errors.Moderated if progress.moderated else errors.Refused
         fail(generation, kind.default_sentence, details=progress.reason, answer=answer)
@@ -63,14 +117,10 @@ def _apply(generation: Generation, progress: Progress, answer: str) -> None:
         _give_up_if_over(generation, unknown=False)
 
 
-def _begin_collecting(generation: Generation, progress: Progress, answer: str) -> None:
-    label = find(generation.provider, generation.operation)[0].label
-    cost = {"cost": progress.cost.amount, "cost_unit": progress.cost.unit} if progress.cost else {}
-    with transaction.atomic():
-        if advance(generation, Status.COLLECTING, reason=f"{label} is done", answer=answer, **cost):
-            made = Image.objects.bulk_create(_pending(generation, output) for output in progress.outputs)
-            transaction.on_commit(lambda: queue.enqueue_collects(image.pk for image in made))
-
-
-def _pending(generation: Generation, output: Output) -> Image:
-    return Image(generation=generation, index=output.index, source_url=output.url)
+def _keep_riddle(generation: Generation, error: errors.ProviderError, answer: str) -> None:
+    """Keep an answer that nobody understands, once, and say so: it can be read again when klingweb has learned it."""
+    if not generation.problem:
+        note(generation, error.sentence, answer)
+        Generation.objects.filter(pk=generation.pk, status=Status.RUNNING).update(
+            problem=error.sentence, problem_details=error.details[:400], changed=timezone.now()
+        )

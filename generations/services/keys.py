@@ -1,8 +1,9 @@
 """What admins do with credentials: add, test, replace, change, pause, resume, remove. None of it costs anything."""
 
+import dataclasses
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,17 +19,17 @@ from generations.dispatch import NEEDS_KEY
 from generations.lifecycle import UNFINISHED
 from generations.models import Credential, Generation, Status
 from generations.providers import client, errors
-from generations.providers.exchange import Reply
+from generations.providers.exchange import Capacity, Reply
 from generations.providers.registry import PROVIDERS
-from generations.providers.spec import Provider
-from generations.services.common import fail
+from generations.providers.spec import Accounts, Provider
+from generations.services.common import fail, free_call
 from klingweb.accounts.models import Membership, User
 from klingweb.secrets import Secrets, Undecryptable
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 10.0  # seconds that a person waits for a test at most
-TEST_EVERY = timedelta(seconds=2)  # Kling answers such questions once a second
+TEST_EVERY = timedelta(seconds=2)  # there are providers that answer such a question once a second
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,11 @@ def change(credential: Credential, person: User, limits: Limits) -> None:
 
 def replace(credential: Credential, person: User, key: Key) -> None:
     """Put another key in its place; the old one is gone. A pause stays. Raises BadCredential."""
-    _write(credential, person, **credentials.fields_of(PROVIDERS[credential.provider], key))
+    values = credentials.fields_of(PROVIDERS[credential.provider], key)
+    with transaction.atomic():
+        _write(credential, person, **values)
+        unready = credentials.forget_accounts(credential)
+        transaction.on_commit(lambda: queue.enqueue_ready(unready))
 
 
 def pause(credential: Credential, person: User, reason: str) -> None:
@@ -85,6 +90,7 @@ class Verdict:
     problem: str = ""
     details: str = ""
     pauses: bool = False
+    accounts: tuple[Capacity, ...] = ()
 
 
 def test(credential: Credential) -> bool:
@@ -99,16 +105,7 @@ def test(credential: Credential) -> bool:
         return False
     credential.refresh_from_db()
     verdict = _ask(credential, now)
-    noted = (
-        _kept(credential)
-        .filter(tested_at=now)
-        .update(  # not where the key was replaced meanwhile
-            tested_ok=verdict.ok,
-            balance=verdict.balance[:200],
-            test_problem=verdict.problem[:300],
-            test_details=verdict.details,
-        )
-    )
+    noted = _note(credential, verdict, now)
     if noted and verdict.pauses:
         credentials.pause(credential, verdict.problem)
     log.info("%s tested: %s %s", credential.last_four, verdict.ok, verdict.details[:20])
@@ -116,22 +113,61 @@ def test(credential: Credential) -> bool:
     return True
 
 
+def _note(credential: Credential, verdict: Verdict, now: datetime) -> bool:
+    """Keep what the test of this moment said. False where the key was replaced meanwhile."""
+    said: dict[str, Any] = {
+        "tested_ok": verdict.ok,
+        "balance": verdict.balance[:200],
+        "test_problem": verdict.problem[:300],
+        "test_details": verdict.details,
+    }
+    with transaction.atomic():
+        noted = bool(_kept(credential).filter(tested_at=now).update(**said))
+        if noted:
+            credentials.note_accounts(credential, verdict.accounts)
+    return noted
+
+
 def _ask(credential: Credential, now: datetime) -> Verdict:
     provider = PROVIDERS[credential.provider]
     try:
-        request = provider.build_checkup(credentials.account(credential), now)
+        account = credentials.account(credential)
+        verdict = _judge(provider, credential, _reply(credential, provider.build_checkup(account, now)))
     except Undecryptable as error:
         return Verdict(False, problem=f"{error} An admin has to enter the secrets again.", pauses=True)
-    deadline = min(PATIENCE, provider.deadlines.query)
-    call = client.Call(request, deadline, credentials.api_policy(credential), lane=str(credential.pk))
-    return _judge(provider, credential, client.shared().send(call).result())
+    if not provider.accounts or not verdict.accounts:
+        return verdict
+    told = _room(provider.accounts, _reply(credential, provider.accounts.build(account, now)))
+    return _with_room(verdict, {each.name: each for each in told})
+
+
+def _reply(credential: Credential, request: httpx.Request) -> Reply:
+    deadline = min(PATIENCE / 2, PROVIDERS[credential.provider].deadlines.query)  # there may be two questions
+    return client.shared().send(free_call(credential, request, deadline)).result()
+
+
+def _room(accounts: Accounts, reply: Reply) -> tuple[Capacity, ...]:
+    """How much room each account has; nothing where the provider did not say."""
+    with suppress(errors.ProviderError):
+        return accounts.parse(reply) if isinstance(reply, httpx.Response) else ()
+    return ()
+
+
+def _with_room(verdict: Verdict, told: Mapping[str, Capacity]) -> Verdict:
+    """The verdict with what is free just now, where that is known of each of its accounts."""
+    mine = tuple(told[each.name] for each in verdict.accounts if each.name in told)
+    if len(mine) < len(verdict.accounts):
+        return verdict
+    room = f"{sum(each.free for each in mine)} of {sum(each.slots for each in mine)} slots free"
+    return dataclasses.replace(verdict, accounts=mine, balance=", ".join(filter(None, [verdict.balance, room])))
 
 
 def _judge(provider: Provider, credential: Credential, reply: Reply) -> Verdict:
     if not isinstance(reply, httpx.Response):
         return Verdict(None, problem=f"{provider.label} does not answer. {reply.reason}")
     try:
-        return Verdict(True, balance=provider.parse_checkup(reply).balance)
+        checkup = provider.parse_checkup(reply)
+        return Verdict(True, balance=checkup.balance, accounts=checkup.accounts)
     except errors.ProviderError as error:
         words = client.redact(f"{error.code} {error.details}".strip(), credential.secrets.values(), 400)
         if error.pauses_credential:

@@ -3,22 +3,26 @@
 import logging
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 from django.conf import settings
 from django.utils import timezone
 
-from generations import assets, credentials
+from generations import assets, credentials, queue
 from generations.lifecycle import advance
-from generations.models import Generation, Status
+from generations.models import AssetCopy, Generation, Reference, Status
 from generations.providers import client, errors
 from generations.providers.exchange import FateUnknown, NotSent, Order, Reply
 from generations.providers.registry import find
-from generations.services.common import deadlines, fail, kept_answer, lane, load, paced, poll_pause
+from generations.services.collecting import begin_collecting
+from generations.services.common import account_of, deadlines, fail, kept_answer, lane, load, paced, poll_pause
+from generations.services.readying import rest
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER = 10.0  # seconds; for what could not be sent
+LONGEST = 600.0  # seconds; no provider's paid call takes longer
 
 
 def begin(generation: Generation, token: str) -> client.Call | None:
@@ -28,15 +32,18 @@ def begin(generation: Generation, token: str) -> client.Call | None:
     """
     now = timezone.now()
     provider, operation = find(generation.provider, generation.operation)
-    ready = generation.references.select_related("copy")
+    ready = list(generation.references.select_related("copy"))
+    if not _still_there(ready, now):
+        _make_ready_again(generation)
+        return None
     try:
-        pictures = {each.field: assets.base64_of(each.copy) for each in ready if each.copy}
+        pictures = {each.field: assets.delivered(each.copy) for each in ready if each.copy}
     except FileNotFoundError:
         fail(generation, "A reference picture is not there any more. Choose it again. Nothing was charged.")
         return None
     order = Order(generation.values, str(generation.pk), pictures)
     call = client.Call(
-        provider.build_create(operation, order, credentials.account(generation.credential), now),
+        provider.build_create(operation, order, account_of(generation), now),
         deadlines(generation).create,
         credentials.api_policy(generation.credential),
         lane=lane(generation),
@@ -45,6 +52,16 @@ def begin(generation: Generation, token: str) -> client.Call | None:
     reason = f"Sent to {provider.label} with {generation.credential}"
     claimed = advance(generation, Status.SUBMITTING, reason=reason, token=token, submitted_at=now)
     return call if claimed else None
+
+
+def _still_there(references: list[Reference], now: datetime) -> bool:
+    """Whether every copy is where the provider finds it. It may have waited longer than the provider keeps it."""
+    return all(each.copy and (not each.copy.expires_at or each.copy.expires_at > now) for each in references)
+
+
+def _make_ready_again(generation: Generation) -> None:
+    if Generation.objects.filter(pk=generation.pk, status=Status.QUEUED).update(ready=False, due_at=timezone.now()):
+        queue.enqueue_ready([generation.pk])
 
 
 def finish(pk: uuid.UUID, token: str, reply: Reply) -> None:
@@ -64,7 +81,7 @@ def give_up_silent(token: str) -> int:
     """Generations whose sender is gone: after the POST's deadline nobody knows their fate. Returns how many."""
     now, found = timezone.now(), 0
     for generation in Generation.objects.filter(status=Status.SUBMITTING).exclude(token=token):
-        if _is_over(generation, now):
+        if is_over(generation, now):
             found += _unconfirm(generation, "The program was stopped while the request was on its way.")
     return found
 
@@ -72,11 +89,16 @@ def give_up_silent(token: str) -> int:
 def count_open() -> int:
     """How many paid calls may still be answered, whoever sent them."""
     now = timezone.now()
-    return sum(not _is_over(each, now) for each in Generation.objects.filter(status=Status.SUBMITTING))
+    return sum(not is_over(each, now) for each in Generation.objects.filter(status=Status.SUBMITTING))
 
 
-def _is_over(generation: Generation, now: datetime) -> bool:
-    grace = timedelta(seconds=deadlines(generation).create + settings.SUBMISSION_GRACE)
+def is_over(generation: Generation, now: datetime) -> bool:
+    """Whether its paid call can no longer be answered, so that anybody may judge it."""
+    try:
+        deadline = deadlines(generation).create
+    except LookupError:  # neither its provider nor its operation need be there any more
+        deadline = LONGEST
+    grace = timedelta(seconds=deadline + settings.SUBMISSION_GRACE)
     return bool(generation.submitted_at and generation.submitted_at + grace < now)
 
 
@@ -87,6 +109,9 @@ def _read_submission(generation: Generation, response: httpx.Response) -> None:
         submission = provider.parse_create(response)
     except errors.ProviderError as error:
         _refuse(generation, error, answer)
+        return
+    if submission.progress:
+        begin_collecting(generation, submission.progress, answer)
         return
     advance(
         generation,
@@ -99,13 +124,16 @@ def _read_submission(generation: Generation, response: httpx.Response) -> None:
 
 
 def _refuse(generation: Generation, error: errors.ProviderError, answer: str) -> None:
-    if error.pauses_credential:
-        credentials.pause(generation.credential, error.sentence)
+    anew: dict[str, Any] = {}
+    if error.pauses_credential and not generation.credential.changed_since(generation.submitted_at or timezone.now()):
+        anew = rest(generation, error)
     if not error.fate_known:
         _unconfirm(generation, f"{error.sentence} {error.code}".strip(), answer)
+    elif isinstance(error, errors.ReferenceUnknown) and not generation.renewed:
+        _renew(generation, answer)
     elif error.waits:
         pause = paced(RETRY_AFTER) if error.retry_after is None else timedelta(seconds=error.retry_after)
-        _requeue(generation, error.sentence, pause, answer)
+        _requeue(generation, error.sentence, pause, answer, **anew)
     elif generation.doubts and not isinstance(error, errors.Moderated):
         _unconfirm(
             generation, f"The second request of this name was refused: {error.details or error.sentence}", answer
@@ -115,8 +143,25 @@ def _refuse(generation: Generation, error: errors.ProviderError, answer: str) ->
     log.warning("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)
 
 
-def _requeue(generation: Generation, reason: str, pause: timedelta, answer: str = "") -> None:
-    advance(generation, Status.QUEUED, reason=reason, answer=answer, due_at=timezone.now() + pause, token="")
+def _renew(generation: Generation, answer: str) -> None:
+    """The provider has lost a reference: it is uploaded anew, once. Nothing was made, so nothing is paid twice."""
+    AssetCopy.objects.filter(references__generation=generation).delete()
+    if advance(
+        generation,
+        Status.QUEUED,
+        reason="The provider could not find a reference picture: it is uploaded anew",
+        answer=answer,
+        ready=False,
+        renewed=True,
+        due_at=timezone.now(),
+        token="",
+    ):
+        queue.enqueue_ready([generation.pk])
+
+
+def _requeue(generation: Generation, reason: str, pause: timedelta, answer: str = "", **fields: Any) -> None:
+    due = timezone.now() + pause
+    advance(generation, Status.QUEUED, reason=reason, answer=answer, due_at=due, token="", **fields)
 
 
 def _unconfirm(generation: Generation, reason: str, answer: str = "") -> bool:

@@ -2,26 +2,34 @@
 
 A provider that finds tasks by our own name is asked a few times. Found: it goes on. Clearly unknown well after the
 request could have arrived: it is sent once more under the same name, so that a late first one makes the second refused.
-Where the provider cannot tell, or still cannot after that, a person decides; each decision is an event.
+Another may have lists to look in: a task that names us, or the only one that it can be, is taken.
+Where the provider cannot tell, or still cannot after that, a person decides; each decision is an event and logged.
 """
 
 import re
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import IO
 
 import httpx
 from django.utils import timezone
 
+from generations import ledger
 from generations.lifecycle import advance
 from generations.models import Generation, Status
 from generations.providers import client, errors
-from generations.providers.exchange import Progress, Reply
+from generations.providers.exchange import Listed, Progress, Reply
 from generations.providers.registry import PROVIDERS, find
-from generations.services.common import deadlines, fail, heed, load, paced, query
+from generations.services import collecting
+from generations.services.common import KEY_OF, account_of, deadlines, fail, free_call, heed, load, paced, query
+from klingweb.accounts.models import User
 
 UNKNOWN_AFTER = 360  # seconds after the POST's deadline; a look-up may lag behind by minutes
 LOOKS = ((60, 5), (600, 30), (86_400, 600))  # while younger than seconds: look every so many seconds
 RARELY = 3600
+EARLIER = timedelta(seconds=90)  # how far the provider's clock may be from ours
+LOOKUP = "klingweb.lookup"  # in a request's extensions: which of the provider's lists it asks for
 GIVEN_UP = "Given up"
 TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -31,8 +39,8 @@ class CannotTell(Exception):
 
 
 def findable() -> list[str]:
-    """Slugs of the providers that find a task by our own name for it."""
-    return [provider.slug for provider in PROVIDERS.values() if provider.finds_by_external_id]
+    """Slugs of the providers that can be asked for a task whose id never reached us."""
+    return [each.slug for each in PROVIDERS.values() if each.finds_by_external_id or each.lookups]
 
 
 def pause(generation: Generation, now: datetime) -> timedelta:
@@ -42,8 +50,16 @@ def pause(generation: Generation, now: datetime) -> timedelta:
 
 
 def begin(generation: Generation, task_id: str = "") -> client.Call:
-    """The free call that asks for the task by our name, or by the id that a person pasted."""
-    return query(generation, task_id)
+    """The free call that looks for the task: by the id that a person pasted, by our name, or in the next list."""
+    provider, _ = find(generation.provider, generation.operation)
+    if task_id or not provider.lookups:
+        return query(generation, task_id)
+    turn = int(timezone.now().timestamp()) // max(1, int(paced(LOOKS[0][1]).total_seconds()))
+    number = turn % len(provider.lookups)
+    since = (generation.submitted_at or generation.created) - EARLIER
+    request = provider.lookups[number].build(account_of(generation), since)
+    request.extensions |= {LOOKUP: number, KEY_OF: generation.credential.changed_at}
+    return free_call(generation.credential, request, deadlines(generation).query)
 
 
 def finish(pk: uuid.UUID, reply: Reply) -> None:
@@ -51,12 +67,17 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
     generation = load(pk)
     if not generation or generation.status != Status.UNCONFIRMED or not isinstance(reply, httpx.Response):
         return
+    provider, _ = find(generation.provider, generation.operation)
     try:
-        progress = find(generation.provider, generation.operation)[0].parse_query(reply)
+        number = reply.request.extensions.get(LOOKUP)
+        if number is not None:
+            _search(generation, provider.lookups[number].parse(reply))
+            return
+        progress = provider.parse_query(reply)
     except errors.NotFound:
         _not_found(generation, timezone.now())
     except errors.ProviderError as error:
-        heed(generation, error)
+        heed(generation, error, reply)
     else:
         _found(generation, progress.task_id, "The provider has it after all")
 
@@ -68,7 +89,7 @@ def look_again(generation: Generation) -> None:
     finish(generation.pk, client.shared().send(begin(generation)).result())
 
 
-def it_was_made(generation: Generation, task_id: str, person: str) -> None:
+def it_was_made(generation: Generation, task_id: str, person: User) -> None:
     """A person has found it at the provider. Raises CannotTell unless the provider knows this id."""
     if generation.status not in (Status.UNCONFIRMED, Status.FAILED) or not generation.doubts:
         raise CannotTell("This generation is not waiting for a decision any more.")
@@ -77,21 +98,43 @@ def it_was_made(generation: Generation, task_id: str, person: str) -> None:
     if not TASK_ID.fullmatch(task_id):
         raise CannotTell("Paste the id of the task as the provider shows it: letters, digits, - and _ only.")
     progress = _ask(generation, task_id)
-    if Generation.objects.filter(provider=generation.provider, provider_task_id=progress.task_id).exists():
+    known = progress.task_id or task_id
+    if _owned([known], generation):
         raise CannotTell("That task belongs to another generation. Check the id and paste it again.")
-    _found(generation, progress.task_id, f"{person} found it at the provider")
+    _found(generation, known, f"{person.display_name} found it at the provider")
+    ledger.write(generation.team, person, "it was made", generation, f"Task {known} at the provider")
 
 
-def send_again(generation: Generation, person: str) -> bool:
+def here_they_are(generation: Generation, files: Sequence[IO[bytes]], person: User) -> None:
+    """A person brings the pictures that the provider made. Raises CannotTell where they cannot be taken."""
+    if generation.status != Status.UNCONFIRMED:
+        raise CannotTell("This generation is not waiting for a decision any more.")
+    if not files:
+        raise CannotTell("Choose the files of the pictures that the provider made.")
+    brought = collecting.brought(generation, files)
+    if not brought:
+        raise CannotTell("One of the files is not a whole PNG, JPEG or WebP picture. Choose them again.")
+    collecting.take(generation, brought, f"{person.display_name} brought the pictures")
+    ledger.write(generation.team, person, "it was made", generation, f"{len(brought)} pictures brought")
+
+
+def send_again(generation: Generation, person: User) -> bool:
     """A person takes the risk of paying twice. Our name for it stays the same."""
-    return _resend(generation, f"{person} sends it again, which may cost twice")
+    sent = _resend(generation, f"{person.display_name} sends it again, which may cost twice")
+    if sent:
+        ledger.write(generation.team, person, "send again", generation, "It may cost twice")
+    return sent
 
 
-def give_up(generation: Generation, person: str) -> bool:
+def give_up(generation: Generation, person: User) -> bool:
     """A person believes that it never arrived. It can be corrected later."""
     if generation.status != Status.UNCONFIRMED:
         return False
-    return fail(generation, f"{GIVEN_UP} by {person}: nobody knows whether the provider made and charged it.")
+    name = person.display_name
+    given = fail(generation, f"{GIVEN_UP} by {name}: nobody knows whether the provider made and charged it.")
+    if given:
+        ledger.write(generation.team, person, "give up", generation)
+    return given
 
 
 def _ask(generation: Generation, task_id: str) -> Progress:
@@ -112,11 +155,51 @@ def _found(generation: Generation, task_id: str, reason: str) -> None:
     advance(generation, Status.RUNNING, reason=reason, provider_task_id=task_id, due_at=moment, **blank)
 
 
+def _search(generation: Generation, listed: tuple[Listed, ...]) -> None:
+    """Take the task that names us, or else the only one that it can be. Anything else is for a person."""
+    named = next((each for each in listed if each.external_id == str(generation.pk)), None)
+    if named:
+        _found(generation, named.task_id, "The provider has it after all, under our name")
+        return
+    alike = [each for each in listed if _is_like(each, generation)]
+    taken = _owned([each.task_id for each in alike], generation)
+    free = [each for each in alike if each.task_id not in taken]
+    if len(free) == 1 and not _rivals(generation):
+        _found(generation, free[0].task_id, "The provider has exactly one task that it can be")
+        return
+    label, moment = find(generation.provider, generation.operation)[0].label, f"{timezone.now():%H:%M} UTC"
+    details = f"{label} listed nothing that it could be at {moment}."
+    if free:
+        names = ", ".join(each.task_id for each in free[:5])
+        details = f"{label} lists {len(free)} tasks that it could be: {names}. Look at them there and paste its id."
+    Generation.objects.filter(pk=generation.pk, status=Status.UNCONFIRMED).update(problem_details=details[:400])
+
+
+def _is_like(listed: Listed, generation: Generation) -> bool:
+    """Whether a task without a name of ours may be this request: the same prompt, made while it was on its way."""
+    sent = generation.submitted_at or generation.created
+    until = sent + timedelta(seconds=deadlines(generation).create) + EARLIER
+    in_time = listed.created_at is not None and sent - EARLIER <= listed.created_at <= until
+    return not listed.external_id and in_time and listed.prompt.strip() == generation.prompt.strip()
+
+
+def _owned(task_ids: list[str], generation: Generation) -> set[str]:
+    """Those of the provider's tasks that other generations own."""
+    others = Generation.objects.filter(provider=generation.provider, provider_task_id__in=task_ids)
+    return set(others.exclude(pk=generation.pk).values_list("provider_task_id", flat=True))
+
+
+def _rivals(generation: Generation) -> bool:
+    """Whether another request of unknown fate could be the same task."""
+    others = Generation.objects.filter(credential=generation.credential_id, status=Status.UNCONFIRMED)
+    return others.filter(prompt=generation.prompt).exclude(pk=generation.pk).exists()
+
+
 def _not_found(generation: Generation, now: datetime) -> None:
-    provider, _ = find(generation.provider, generation.operation)
+    provider, operation = find(generation.provider, generation.operation)
     sent = generation.submitted_at or now
     certain = sent + timedelta(seconds=deadlines(generation).create) + paced(UNKNOWN_AFTER) < now
-    if certain and generation.doubts == 1 and not generation.credential.changed_since(sent):
+    if certain and operation.resends and generation.doubts == 1 and not generation.credential.changed_since(sent):
         _resend(generation, f"{provider.label} has never heard of it: it is sent again under the same name")
         return
     details = f"{provider.label} did not know it at {now:%H:%M} UTC."

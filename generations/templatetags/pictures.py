@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
 
 from django.template import Library
 from django.utils import dateformat, timezone
@@ -12,11 +13,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from generations import pricing, queries
-from generations.forms import Control, CreateForm
+from generations.controls import Control
+from generations.forms import CreateForm
 from generations.lifecycle import TERMINAL, UNFINISHED
-from generations.models import Generation, Image, Status
-from generations.providers.fields import Meaning
+from generations.models import Asset, Generation, Image, Status
 from generations.providers.registry import PROVIDERS
+from generations.services import following, weighing
 
 register = Library()
 
@@ -58,8 +60,20 @@ def drawn(shape: str) -> str:
 
 @register.filter
 def widest_first(options: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Shapes in the order in which they are drawn."""
-    return sorted(options, key=lambda option: -proportion(option[0]))
+    """Shapes in the order in which they are drawn; a word for none of them comes first."""
+    return sorted(options, key=lambda option: (":" in option[0], -proportion(option[0])))
+
+
+@register.filter
+def shape_of(asset: Asset) -> str:
+    """The drawn ratio that is nearest to a picture: `3:4`."""
+    return nearest(asset.width / asset.height).replace("-", ":")
+
+
+@register.simple_tag
+def shapes() -> list[str]:
+    """The drawn ratios, the widest first."""
+    return [name.replace("-", ":") for name in RATIOS]
 
 
 # The form -------------------------------------------------------------------------------------------------------------
@@ -75,6 +89,12 @@ def of_kind(controls: Iterable[Control], kinds: str) -> list[Control]:
 def besides(controls: Iterable[Control], kinds: str) -> list[Control]:
     """The plain controls of all other kinds."""
     return [each for each in controls if not each.advanced and each.kind not in kinds.split()]
+
+
+@register.filter
+def grouped(controls: Iterable[Control]) -> list[list[Control]]:
+    """Those that are drawn together: a row of slots, the sides of a canvas; any other by itself."""
+    return [list(group) for _, group in groupby(controls, key=attrgetter("group"))]
 
 
 @register.filter
@@ -97,11 +117,11 @@ def filled(controls: Iterable[Control]) -> list[Control]:
 
 @register.simple_tag
 def scent(form: CreateForm, model_name: str) -> str:
-    """What tells a model from the others: `kling-v3 · $0.028 · about 30 s`."""
+    """What tells a model from the others: its name, price and usual time."""
     operation = form.operation
     values = {**form.cleaned.values, operation.named("model"): model_name}
     price, capability = operation.price(values), operation.capability(values)
-    parts = [model_name, pricing.in_words(price.usd) if price else "no price"]
+    parts = [model_name, pricing.in_words(price.usd, price.per_picture, price.unit) if price else "no price"]
     if capability and capability.usual_seconds:
         parts.append(about(capability.usual_seconds))
     return " · ".join(parts)
@@ -126,9 +146,11 @@ def about(seconds: int) -> str:
 
 
 @register.filter
-def money(usd: Decimal | None) -> str:
-    """An amount, or that it is not known."""
-    return "cost unknown" if usd is None else pricing.in_words(usd)
+def money(generation: Generation) -> str:
+    """What it was going to cost when it was asked for, or that this is not known."""
+    if generation.estimate is None:
+        return "cost unknown"
+    return pricing.in_words(generation.estimate_usd, generation.estimate, generation.estimate_unit)
 
 
 @register.filter
@@ -262,6 +284,16 @@ class Card:
         return self.generation.status in (Status.SUBMITTING, Status.RUNNING)
 
     @property
+    def may_be_let_go(self) -> bool:
+        """Whether its provider can still be asked to let go of it."""
+        return self.generation.provider in PROVIDERS and following.may_be_let_go(self.generation)
+
+    @property
+    def evidence(self) -> str:
+        """What the account's balance says about a request of unknown fate."""
+        return weighing.evidence(self.generation) if self.generation.provider in PROVIDERS else ""
+
+    @property
     def elapsed(self) -> int:
         """Seconds since it was sent."""
         return int((self.now - (self.generation.submitted_at or self.now)).total_seconds())
@@ -311,7 +343,7 @@ class Card:
             return nearest(measured.width / measured.height)
         return nearest(proportion(self.generation.shape))
 
-    def _meant(self, meaning: Meaning) -> str:
+    def _meant(self, meaning: str) -> str:
         provider = PROVIDERS.get(self.generation.provider)
         operation = provider.operation(self.generation.operation) if provider else None
         value = operation.meant(self.generation.values, meaning) if operation else None

@@ -17,6 +17,7 @@ from generations import access, queries, queue
 from generations.catalogue import Offer, offers
 from generations.forms import CreateForm
 from generations.models import Generation
+from generations.providers.fields import Elements
 from generations.providers.registry import PROVIDERS
 from generations.services import asking
 from generations.views import detail, references
@@ -25,6 +26,13 @@ from klingweb.accounts.models import Membership
 
 RECENT = 12
 LONGEST_AGO = timedelta(days=1)
+LISTS = frozenset(
+    each.name
+    for provider in PROVIDERS.values()
+    for operation in provider.operations
+    for each in operation.fields
+    if isinstance(each, Elements)
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,7 +40,7 @@ LONGEST_AGO = timedelta(days=1)
 @never_cache
 @team_required
 def create(request: SignedIn) -> HttpResponse:
-    """Show the form; swap its fields (`refresh`, or `remove` of a picture); or ask for pictures."""
+    """Show the form; swap its fields (`refresh`, `without` a picture, `move` of one); or ask for pictures."""
     member = membership(request)
     offered = offers(member.team)
     if not offered:
@@ -41,7 +49,7 @@ def create(request: SignedIn) -> HttpResponse:
         start = _start(request)
         return _page(request, member, CreateForm(offered, start, assets=references.named(member, start)))
     form = _received(request, member, offered)
-    if not {"refresh", "remove"} & set(request.POST):
+    if not form.refreshing:
         return _ask(request, require_member(member, "make pictures"), form)
     if request.htmx:
         return render(request, "generations/_fields.html", {"form": form})
@@ -68,8 +76,8 @@ def changes(request: SignedIn) -> HttpResponse:
 
 def _received(request: SignedIn, member: Membership, offered: tuple[Offer, ...]) -> CreateForm:
     """The form as it was sent, with the pictures that came along kept, and errors for those that could not be."""
-    data = _texts(request.POST)
-    wrong = references.receive(request, member, CreateForm(offered, data).operation, data)
+    data = texts(request.POST)
+    wrong = references.receive(request, member, CreateForm(offered, data), data)
     return CreateForm(offered, data, wrong, references.named(member, data))
 
 
@@ -121,7 +129,7 @@ def _start(request: SignedIn) -> dict[str, str]:
     try:
         earlier = access.generation(request.user, uuid.UUID(request.GET.get("settings", "")))
     except ValueError:
-        return _texts(request.GET)
+        return texts(request.GET)
     except Http404:
         messages.warning(request, "The generation whose settings should be used does not exist any more.")
         return {}
@@ -130,8 +138,10 @@ def _start(request: SignedIn) -> dict[str, str]:
     return chosen | used | {name: str(value) for name, value in earlier.values.items() if f"{name}__asset" not in used}
 
 
-def _texts(data: QueryDict) -> dict[str, str]:
-    return {name: str(value) for name, value in data.items()}
+def texts(data: QueryDict) -> dict[str, str]:
+    """A form as text by control name; the values of a list, however they came, are one text."""
+    lists = {name: ",".join(filter(None, data.getlist(name))) for name in LISTS if name in data}
+    return {name: str(value) for name, value in data.items()} | lists
 
 
 def _mine(request: SignedIn, member: Membership) -> QuerySet[Generation]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django import forms
 from django.contrib import messages
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -26,6 +27,7 @@ from klingweb.accounts.access import (
     current_team,
     membership,
     membership_in,
+    opened_elsewhere,
     require_admin,
     sign_in_required,
 )
@@ -42,6 +44,11 @@ class Row:
     provider: Provider
     load: Load
     now: datetime
+
+    @property
+    def resting(self) -> int:
+        """How many of its accounts are paused."""
+        return sum(each.paused_at is not None for each in self.credential.accounts.all())
 
     @property
     def squares(self) -> list[bool]:
@@ -77,6 +84,7 @@ def page(request: SignedIn) -> HttpResponse:
     """The team's credentials, those in trouble first."""
     team, now = current_team(request), timezone.now()
     found = queries.credentials_of(team)
+    prefetch_related_objects(found, "accounts")
     loads = dispatch.loads(team, now)
     rows = [
         Row(each, PROVIDERS[each.provider], loads.get(each.pk, Load()), now)
@@ -84,7 +92,14 @@ def page(request: SignedIn) -> HttpResponse:
         if each.provider in PROVIDERS
     ]
     order = list(Standing)
-    rows.sort(key=lambda row: (order.index(row.credential.standing), row.provider.label, row.credential.name))
+    rows.sort(
+        key=lambda row: (
+            order.index(row.credential.standing),
+            not row.resting,
+            row.provider.label,
+            row.credential.name,
+        )
+    )
     context = {"rows": rows, "waiting": sum(each.queued for each in loads.values()), "now": now}
     return render(request, "generations/credentials/page.html", context)
 
@@ -93,7 +108,9 @@ def page(request: SignedIn) -> HttpResponse:
 @admin_required("pause and resume sending")
 def sending(request: SignedIn) -> HttpResponse:
     """Pause all sending of the team (`pause`), or go on."""
-    if "pause" in request.POST:
+    if wrong := opened_elsewhere(request):
+        messages.error(request, wrong)
+    elif "pause" in request.POST:
         credentials.pause_team(current_team(request), request.user)
     else:
         credentials.resume_team(current_team(request))
@@ -115,6 +132,8 @@ def add(request: SignedIn) -> HttpResponse:
         raise Http404
     provider = PROVIDERS[chosen]
     form = AddForm(provider, _posted(request))
+    if wrong := opened_elsewhere(request):
+        form.add_error(None, wrong)
 
     def act() -> HttpResponse:
         return _test(request, keys.add(membership(request), provider, form.key, form.limits), "Added. ")
@@ -145,7 +164,8 @@ def change(request: SignedIn, pk: int) -> HttpResponse:
 def replace(request: SignedIn, pk: int) -> HttpResponse:
     """Put another key in its place; it is tested at once."""
     found, provider = _mine(request, pk)
-    form = KeyForm(provider, _posted(request), current=found.base_url)
+    shown = credentials.plain_values(found)
+    form = KeyForm(provider, _posted(request), current=found.base_url, initial=shown)
 
     def act() -> HttpResponse:
         keys.replace(found, request.user, form.key)

@@ -19,7 +19,7 @@ from klingweb.accounts.models import Membership
 @require_POST
 @sign_in_required
 def decide(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
-    """Look again, say that it was made, send it again, or give it up (`action`)."""
+    """Look again, say that it was made or bring its pictures, send it again, or give it up (`action`)."""
     generation, member = _acting(request, pk, "decide about it")
     decision = DECISIONS.get(request.POST.get("action", ""))
     if decision:
@@ -63,26 +63,37 @@ def _look(request: SignedIn, generation: Generation, _member: Membership) -> Non
 
 def _made(request: SignedIn, generation: Generation, member: Membership) -> None:
     try:
-        unconfirmed.it_was_made(generation, request.POST.get("task_id", "").strip(), member.user.display_name)
+        unconfirmed.it_was_made(generation, request.POST.get("task_id", "").strip(), member.user)
     except unconfirmed.CannotTell as reason:
         messages.error(request, str(reason))
     else:
         messages.success(request, "Found. Its pictures are brought home.")
 
 
+def _brought(request: SignedIn, generation: Generation, member: Membership) -> None:
+    files = [each.file for each in request.FILES.getlist("pictures") if each.file]
+    try:
+        unconfirmed.here_they_are(generation, files, member.user)
+    except unconfirmed.CannotTell as reason:
+        messages.error(request, str(reason))
+    else:
+        messages.success(request, "Kept with this generation.")
+
+
 def _again(request: SignedIn, generation: Generation, member: Membership) -> None:
-    if not unconfirmed.send_again(generation, member.user.display_name):
+    if not unconfirmed.send_again(generation, member.user):
         messages.warning(request, "It was decided already.")
 
 
 def _give_up(request: SignedIn, generation: Generation, member: Membership) -> None:
-    if not unconfirmed.give_up(generation, member.user.display_name):
+    if not unconfirmed.give_up(generation, member.user):
         messages.warning(request, "It was decided already.")
 
 
 DECISIONS: dict[str, Callable[[SignedIn, Generation, Membership], None]] = {
     "look": _look,
     "made": _made,
+    "brought": _brought,
     "again": _again,
     "give_up": _give_up,
 }

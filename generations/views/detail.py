@@ -14,7 +14,7 @@ from generations import access, queries
 from generations.models import Generation, Image
 from generations.providers.fields import Picture, Value
 from generations.providers.registry import find
-from generations.services import asking
+from generations.services import asking, following
 from klingweb.accounts.access import SignedIn, membership_in, require_member, sign_in_required
 
 
@@ -31,11 +31,39 @@ def generation(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 @sign_in_required
 def cancel(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
-    """Take a generation back while it still waits here."""
+    """Take a generation back while it still waits here, or ask its provider to let go of it."""
     found = access.generation(request.user, pk)
     member = require_member(membership_in(request.user, found.team_id), "cancel it")
-    if not asking.cancel(found, member.user.display_name):
-        messages.warning(request, "It has left already and cannot be stopped. The pictures will arrive here.")
+    if asking.cancel(found, member.user):
+        return redirect("generation", pk)
+    found.refresh_from_db()
+    if refusal := following.ask_to_let_go(found, member.user):
+        messages.warning(request, refusal)
+    return redirect("generation", pk)
+
+
+@require_POST
+@sign_in_required
+def check(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
+    """Ask the provider about a running generation in the next moment."""
+    found = access.generation(request.user, pk)
+    require_member(membership_in(request.user, found.team_id), "check it")
+    following.check_now(found)
+    messages.info(request, "Asked. What the provider says is shown here in a moment.")
+    return redirect("generation", pk)
+
+
+@require_POST
+@sign_in_required
+def retry(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
+    """Ask for the same once more, as a new attempt. The same button pressed twice asks once."""
+    found = access.generation(request.user, pk)
+    member = require_member(membership_in(request.user, found.team_id), "try it again")
+    asked = asking.retry(member, found, f"retry of {pk} {found.retries.filter(finished_at__isnull=False).count()}")
+    if asked.generation:
+        return redirect("generation", asked.generation.pk)
+    why = " ".join(asked.errors.values())
+    messages.error(request, f"It cannot be asked for like that any more. {why} Use its settings and change them.")
     return redirect("generation", pk)
 
 

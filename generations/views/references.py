@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from generations import access, assets
 from generations.catalogue import offers
-from generations.forms import control_name
+from generations.forms import KEPT, CreateForm, control_name
 from generations.models import Asset
 from generations.pictures import BadPicture
 from generations.providers.fields import Picture
@@ -22,29 +22,43 @@ from klingweb.accounts.models import Membership
 DOING = "use reference images"
 
 
-def receive(request: SignedIn, member: Membership, operation: Operation, data: dict[str, str]) -> dict[str, str]:
+def receive(request: SignedIn, member: Membership, form: CreateForm, data: dict[str, str]) -> dict[str, str]:
     """Keep what was uploaded or named by its address, so that the form carries its id from here on.
 
-    Changes `data` accordingly; returns sentences by field name for what cannot be kept.
+    Changes `data` accordingly; returns sentences by field name for what cannot be kept. A picture may come together
+    with the choice of the operation that takes it.
     """
+    carriers = {each: control_name(each) for each in form.seen.references}
+    if form.operation is not form.seen:
+        carriers |= {each: KEPT + each.meaning_in({}) for each in form.operation.references if each not in carriers}
     wrong = {}
-    for each in _pictures(operation):
+    for each, carrier in carriers.items():
         try:
             asset = _arrived(request, member, each, data)
         except BadPicture as refusal:
             wrong[each.name] = str(refusal)
             continue
         if asset:
-            data[control_name(each)] = str(asset.pk)
-        elif data.get("remove") == each.name:
-            data.pop(control_name(each), None)
+            data[carrier] = str(asset.pk)
+        elif data.get("without") == each.name:
+            data[carrier] = ""
+    _move(form.seen, data)
     return wrong
 
 
 def named(member: Membership, data: dict[str, str]) -> dict[str, Asset]:
     """The team's assets that a form names, by their id."""
-    ids = [value for name, value in data.items() if name.endswith("__asset") and _is_id(value)]
+    ids = [value for name, value in data.items() if name.endswith("__asset") or name.startswith(KEPT) if _is_id(value)]
     return {str(each.pk): each for each in Asset.objects.filter(team=member.team, pk__in=ids)} if ids else {}
+
+
+def _move(operation: Operation, data: dict[str, str]) -> None:
+    """Change two pictures of one row with each other: `move` names their fields."""
+    first, _, second = data.get("move", "").partition(":")
+    fields = {each.name: each for each in operation.references}
+    if first in fields and second in fields and fields[first].series and fields[first].series == fields[second].series:
+        one, other = control_name(fields[first]), control_name(fields[second])
+        data[one], data[other] = data.get(other, ""), data.get(one, "")
 
 
 @require_POST
@@ -56,7 +70,7 @@ def use(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
     choose_team(request, member.team_id)
     for offer in offers(member.team):
         for operation in offer.operations:
-            for each in _pictures(operation):
+            for each in operation.references:
                 return _open_with(request, member, image.pk, offer.provider.slug, operation, each)
     messages.warning(request, "No provider that your team uses takes a reference image.")
     return redirect("create")
@@ -90,10 +104,6 @@ def _arrived(request: SignedIn, member: Membership, field: Picture, data: dict[s
     if made.generation.team_id != member.team_id:
         raise BadPicture("That picture belongs to another of your teams. Switch to that team first.")
     return assets.keep_image(made, member.user, field.limits)
-
-
-def _pictures(operation: Operation) -> list[Picture]:
-    return [each for each in operation.fields if isinstance(each, Picture)]
 
 
 def _is_id(text: str) -> bool:

@@ -69,6 +69,20 @@ def current_team(request: HttpRequest) -> Team:
     return membership(request).team
 
 
+def opened_elsewhere(request: HttpRequest) -> str:
+    """Why what was posted from a page of another team is not acted on; empty where `team` names the current one.
+
+    Another tab may have chosen another team since the page was opened.
+    """
+    own = current_team(request)
+    if request.method != "POST" or request.POST.get("team") == str(own.pk):
+        return ""
+    return (
+        f"This page was opened in another team, so nothing was done. You work in {own} now: "
+        f"send it again if it is meant for {own}, else choose the other team first."
+    )
+
+
 def choose_team(request: HttpRequest, team_id: int) -> None:
     """From now on this session works in that team. One that the person does not belong to is ignored later."""
     request.session[SESSION_TEAM] = team_id

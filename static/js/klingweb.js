@@ -109,9 +109,9 @@ on("input", ({ target }) => {
 });
 
 on("click", (event) => {
-  const button = event.target.closest("[data-step], [data-example], [data-earlier], [data-copy], [data-copy-field], [data-shortcuts]");
+  const button = event.target.closest("[data-step], [data-example], [data-earlier], [data-copy], [data-copy-field], [data-shortcuts], [data-cite], [data-shape]");
   if (!button) return;
-  const { step: by, example, earlier, copy, copyField, shortcuts } = button.dataset;
+  const { step: by, example, earlier, copy, copyField, shortcuts, cite: citation, into, shape } = button.dataset;
   const prompt = one(".prompt textarea");
   if (by) {
     const field = document.getElementById(button.getAttribute("aria-controls"));
@@ -124,6 +124,11 @@ on("click", (event) => {
     write(prompt, new URL(button.href).searchParams.get("prompt"));
   } else if (earlier !== undefined) walk(prompt, 1);
   else if (shortcuts !== undefined) one("#shortcuts").showModal();
+  else if (citation) cite(document.getElementById(into), citation);
+  else if (shape) {
+    goal = shape;
+    grow();
+  }
   else if (copy !== undefined || copyField) copyText(button, copy ?? document.getElementById(copyField).value);
 });
 
@@ -147,16 +152,16 @@ let kept = { open: new Map(), values: new Map(), arrived: [], focus: null };
 
 function remember(target, sent) {
   const active = document.activeElement;
-  kept = { open: new Map(), values: new Map(), arrived: [], focus: target.contains(active) && active.id ? active : null };
+  kept = { open: new Map(), values: new Map(), arrived: [], focus: target.contains(active) && active.id ? active : null, sent: target.id === "create" };
   for (const fold of all("details[id]", target)) kept.open.set(fold.id, fold.open);
   kept.arrived = all("input[type=file]", target).filter((field) => sent.get(field.name)?.size).map((field) => field.id);
   for (const field of all("input:not([type=hidden], [type=file]), select, textarea", target)) {
-    const asked = sent.get(field.name)?.replaceAll("\r", "") ?? null;
+    const asked = sent.getAll(field.name).map((value) => String(value).replaceAll("\r", ""));
     if (field.type === "checkbox") {
-      if (field.checked !== (asked !== null)) kept.values.set(field.id, field.checked);
+      if (field.checked !== asked.includes(field.value)) kept.values.set(field.id, field.checked);
     } else if (field.type === "radio") {
-      if (field.checked && field.value !== asked) kept.values.set(field.id, true);
-    } else if (field.value !== asked) kept.values.set(field.id, field.value);
+      if (field.checked && !asked.includes(field.value)) kept.values.set(field.id, true);
+    } else if (!asked.includes(field.value)) kept.values.set(field.id, field.value);
   }
 }
 
@@ -175,12 +180,19 @@ function recall() {
       if (field) field.checked = value;
     } else if (field?.options ? [...field.options].some((option) => option.value === value) : field) field.value = value;
   }
-  const field = kept.focus && !one("[autofocus]") && document.getElementById(kept.focus.id);
+  const wrong = kept.sent && one("[data-slot][aria-invalid] input[type=file]");
+  const field = !one("[autofocus]") && (wrong || (kept.focus && heir(kept.focus)));
   if (field && field !== document.activeElement) {
     field.focus({ preventScroll: true });
-    if (kept.focus.matches("textarea")) field.setSelectionRange(kept.focus.selectionStart, kept.focus.selectionEnd);
+    if (field.matches("textarea")) field.setSelectionRange(kept.focus.selectionStart, kept.focus.selectionEnd);
   }
   kept = { open: new Map(), values: new Map(), arrived: [], focus: null };
+}
+
+// What takes over the focus: a picture that goes or moves takes its buttons along.
+function heir(element) {
+  const ids = element.dataset.then?.split(" ") ?? [element.id];
+  return ids.map((id) => document.getElementById(id)).find(Boolean);
 }
 
 // What was chosen or typed while the answer was on its way wins over the answer.
@@ -213,6 +225,11 @@ on("htmx:load", ({ detail: { elt } }) => {
   all("[data-elapsed]", elt).forEach(tick);
   all("[data-limit]", elt).forEach(count);
   for (const button of all("[data-step], [data-earlier], [data-shortcuts]", elt)) button.hidden = false;
+  for (const button of all("[data-cite]", elt)) button.disabled = false;
+  for (const field of all("[data-row] input[type=file]")) field.multiple = true;
+  for (const help of all("[data-help]")) document.getElementById(help.dataset.help).placeholder = help.textContent;
+  all("[data-mirror]").forEach(mirror);
+  drawCanvas();
   if (navigator.clipboard) for (const button of all("[data-copy], [data-copy-field]", elt)) button.hidden = false;
   showCount();
   showNewest();
@@ -233,52 +250,79 @@ on("click", (event) => {
   location.assign(picture.dataset.view);
 });
 
-// -- References: dropped, pasted, or a picture that was made here -------------------------------------------------------
+// -- References: dropped, pasted, chosen, or a picture that was made here ----------------------------------------------
 
-let waiting = null;
+let waiting = [];  // files that are sent one after another, each to the next empty slot
 
-function place(files) {
-  const slot = one("#create [data-slot] input[type=file]");
-  if (slot) {
-    slot.files = files;
-    slot.dispatchEvent(new Event("change", { bubbles: true }));
-    return;
-  }
-  const chooser = one("#create [name=operation]");
-  if (!chooser || !one("#create").dataset.pictureOperation) return;
-  waiting = files;
-  chooser.value = one("#create").dataset.pictureOperation;
-  chooser.dispatchEvent(new Event("change", { bubbles: true }));
+const emptySlot = () => all("#create [data-slot]").find((slot) => !one("[name$=__asset]", slot));
+
+// Where a picture goes that comes without a place: the first empty slot, or the only one.
+function freeSlot() {
+  const slots = all("#create [data-slot]");
+  const free = emptySlot() ?? (slots.length === 1 ? slots[0] : null);
+  if (slots.length && !free) say("Every place for a picture is taken. Remove one first.");
+  return { free, full: slots.length > 0 && !free };
 }
 
-on("htmx:afterSwap", () => {
-  if (!waiting || !one("#create [data-slot]")) return;
-  const files = waiting;
-  waiting = null;
-  place(files);
+function put([file, ...others], slot) {
+  const field = one("input[type=file]", slot);
+  const transfer = new DataTransfer();
+  transfer.items.add(file);
+  field.files = transfer.files;
+  waiting = others;
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+function place(files, wanted) {
+  const { free, full } = wanted ? { free: wanted } : freeSlot();
+  const chooser = one("#create [name=operation]");
+  if (free) put(files, free);
+  else if (!full && chooser && one("#create").dataset.pictureOperation) {
+    waiting = files;
+    chooser.value = one("#create").dataset.pictureOperation;
+    chooser.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+}
+
+on("htmx:afterSwap", ({ detail }) => {
+  if (!waiting.length || detail.target.id !== "fields") return;
+  const [files, slot] = [waiting, emptySlot()];
+  waiting = [];
+  if (slot && !one("#fields [data-slot][aria-invalid]")) put(files, slot);
+  else say(`${files.length === 1 ? "One picture was" : `${files.length} pictures were`} not taken in.`);
 });
 
-const pictures = (transfer) => [...(transfer?.files ?? [])].some((file) => file.type.startsWith("image/"));
+document.addEventListener("change", (event) => {
+  if (!(event.target.files?.length > 1)) return;
+  event.stopPropagation();
+  put([...event.target.files], event.target.closest("[data-slot]"));
+}, true);
+
+const pictures = (transfer) => [...(transfer?.files ?? [])].filter((file) => file.type.startsWith("image/"));
 
 on("paste", (event) => {
-  if (!one("#create") || !pictures(event.clipboardData)) return;
+  const files = pictures(event.clipboardData);
+  if (!one("#create") || !files.length) return;
   event.preventDefault();
-  place(event.clipboardData.files);
+  place(files);
 });
 
 on("dragover", (event) => {
   const over = event.target.closest?.("#create");
   if (!over || ![...event.dataTransfer.types].includes("Files")) return;
   event.preventDefault();
-  for (const drop of all("[data-drop]", over)) drop.classList.add("over");
+  const slots = all("[data-slot]", over);
+  const slot = event.target.closest("[data-slot]") ?? emptySlot() ?? slots[0];
+  for (const each of slots) each.classList.toggle("over", each === slot);
 });
 
-for (const end of ["dragleave", "drop"]) on(end, () => all("[data-drop].over").forEach((drop) => drop.classList.remove("over")));
+for (const end of ["dragleave", "drop"]) on(end, () => all("[data-slot].over").forEach((slot) => slot.classList.remove("over")));
 
 on("drop", (event) => {
-  if (!event.target.closest?.("#create") || !pictures(event.dataTransfer)) return;
+  const files = pictures(event.dataTransfer);
+  if (!event.target.closest?.("#create") || !files.length) return;
   event.preventDefault();
-  place(event.dataTransfer.files);
+  place(files, event.target.closest("[data-slot]"));
 });
 
 // On Create the form keeps what was typed and only takes the picture in; elsewhere the button opens Create with it.
@@ -287,9 +331,127 @@ on("submit", (event) => {
   const { useImage } = event.target.dataset;
   if (!useImage || !form) return;
   event.preventDefault();
-  const values = { refresh: "1", operation: form.dataset.pictureOperation, [`${form.dataset.pictureField}__image`]: useImage };
+  const { free, full } = freeSlot();
+  if (full) return;
+  const field = free ? one("input[type=file]", free).name : form.dataset.pictureField;
+  const values = { refresh: "1", [`${field}__image`]: useImage };
+  if (!free) values.operation = form.dataset.pictureOperation;
   htmx.ajax("POST", form.action, { source: form, target: "#fields", swap: "innerHTML", values });
 });
+
+// -- What the text cites: put in where the caret is, at its end before one has been in it -------------------------------
+
+const visited = new WeakSet();
+on("focusin", ({ target }) => visited.add(target));
+
+function cite(field, citation) {
+  const at = visited.has(field) ? field.selectionStart : field.value.length;
+  const space = /\S$/.test(field.value.slice(0, at)) ? " " : "";
+  field.setRangeText(space + citation, at, Math.max(at, field.selectionEnd), "end");
+  write(field, field.value);
+}
+
+// -- Strengths: the slider follows the number, and the number the slider; an empty number stays empty -------------------
+
+function mirror(slider) {
+  const field = document.getElementById(slider.dataset.mirror);
+  slider.hidden = false;
+  slider.value = field.value || (Number(slider.min) + Number(slider.max)) / 2;
+  slider.classList.toggle("unset", !field.value);
+  fill(slider);
+}
+
+// It has no id: htmx would copy its style, which the content security policy forbids.
+function fill(slider) {
+  slider.style.setProperty("--v", `${((slider.value - slider.min) / (slider.max - slider.min)) * 100}%`);
+}
+
+on("input", ({ target }) => {
+  if (target.dataset.mirror) document.getElementById(target.dataset.mirror).value = target.value;
+  const slider = target.dataset.mirror ? target : one(`[data-mirror="${target.id}"]`);
+  if (slider) mirror(slider);
+});
+
+// -- A larger canvas: drawn as it will be, with shapes that set its four numbers ----------------------------------------
+
+// The shape that was asked for last, and how large it may make the picture.
+let goal = "";
+let growth = "2";
+
+const figure = (number) => Number(number.toFixed(2)).toLocaleString("en");
+
+function drawCanvas() {
+  const canvas = one("#canvas");
+  if (!canvas) return block("");
+  const { factor, width = 0, height = 0 } = canvas.dataset;
+  const [up, down, left, right] = ["up", "down", "left", "right"].map((side) => Number(one(`[data-side=${side}]`, canvas).value) || 0);
+  const area = (1 + up + down) * (1 + left + right);
+  const over = factor && area > Number(factor) + 1e-9;
+  one("#canvas-area").textContent = `${figure(area)} × the picture, at most ${figure(Number(factor))} ×`;
+  canvas.classList.toggle("too-large", Boolean(over));
+  block(over ? `The new picture would be ${area.toFixed(2)} times the old one. Make it at most ${figure(Number(factor))} times.` : "");
+  const picture = one("image", canvas);
+  if (!picture) return;
+  one("svg", canvas).setAttribute("viewBox", `0 0 ${width * (1 + left + right)} ${height * (1 + up + down)}`);
+  for (const [name, value] of Object.entries({ x: width * left, y: height * up, width, height })) picture.setAttribute(name, value);
+  const slider = one("[data-growth]", canvas);
+  slider.value = growth;
+  one(".canvas-help", canvas).hidden = false;
+  one("output", slider.parentElement).textContent = `${figure(Number(slider.value))} ×`;
+  fill(slider);
+}
+
+function block(sentence) {
+  const go = one("#go");
+  if (!go) return;
+  if (one("#blocked").textContent !== sentence) one("#blocked").textContent = sentence;
+  if (one("#why-not")) return;
+  go.disabled = Boolean(sentence);
+  if (sentence) go.setAttribute("aria-describedby", "blocked");
+  else go.removeAttribute("aria-describedby");
+}
+
+// As the makers of the models reckon: of all canvases of `area` times the picture, the one with this shape. It never cuts anything off.
+function grown(ratio, area, width, height) {
+  const tall = Math.sqrt((area * width * height) / ratio);
+  const wide = tall * ratio;
+  if (tall < height) return [height, area * width];
+  return wide < width ? [area * height, width] : [tall, wide];
+}
+
+function grow() {
+  const canvas = one("#canvas");
+  const [width, height, factor] = [canvas.dataset.width, canvas.dataset.height, canvas.dataset.factor].map(Number);
+  const [wide, tall] = goal.split(":").map(Number);
+  const area = Number(growth);
+  const [newHeight, newWidth] = grown(wide / tall, area, width, height);
+  const sides = { up: (newHeight - height) / 2 / height, left: (newWidth - width) / 2 / width };
+  for (const [side, other] of [["up", "down"], ["left", "right"]]) {
+    for (const each of [side, other]) {
+      const field = one(`[data-side=${each}]`, canvas);
+      field.value = Math.min(Math.floor(sides[side] * 1e4 + 1e-6) / 1e4, field.max);
+    }
+  }
+  const least = Math.max((wide / tall) * (height / width), (tall / wide) * (width / height));
+  const takes = figure(Math.ceil(least * 100) / 100);
+  if (least <= area + 1e-9) one("#canvas-said").textContent = "";
+  else if (least > factor) one("#canvas-said").textContent = `${goal} cannot be reached from this picture: it takes ${takes} ×.`;
+  else one("#canvas-said").textContent = `${goal} takes at least ${takes} ×: this is as near as it gets.`;
+  drawCanvas();
+}
+
+on("input", ({ target }) => {
+  if (!target.closest("#canvas")) return;
+  if ("growth" in target.dataset) growth = target.value;
+  else goal = "";
+  if (goal) grow();
+  else drawCanvas();
+});
+
+// The slider for the shapes is nothing that the server asks for.
+document.addEventListener("change", (event) => {
+  if ("growth" in (event.target.dataset ?? {})) event.stopPropagation();
+}, true);
 
 // -- Keys --------------------------------------------------------------------------------------------------------------
 

@@ -287,16 +287,16 @@ def test_an_address_that_may_not_be_fetched_is_refused(halden: Team, address: st
 
 def test_the_copy_for_a_provider_is_the_file_itself_and_there_is_one(halden: Team, credential: Credential) -> None:
     asset = kept(halden, None, picture())
-    copy = assets.copy_for(asset, credential, BOUNDS)
+    copy = assets.copy_for(asset, credential)
     assert (copy.file, copy.sha256, copy.size) == (asset.file, asset.sha256, asset.size)
     assert (copy.address, copy.account, copy.expires_at) == ("", "", None)
-    assert assets.copy_for(asset, credential, BOUNDS) == copy
+    assert assets.copy_for(asset, credential) == copy
     assert str(copy) == f"{asset.pk} for {credential.pk}"
 
 
 def test_a_copy_goes_as_plain_base64(halden: Team, credential: Credential) -> None:
     asset = kept(halden, None, (PHOTOS / "rocket.jpg").read_bytes())
-    sent = assets.base64_of(assets.copy_for(asset, credential, BOUNDS))
+    sent = assets.base64_of(assets.copy_for(asset, credential))
     assert hashlib.sha256(base64.b64decode(sent, validate=True)).hexdigest() == asset.sha256
     assert not set(sent) & set(":;,\n\r ")
 
@@ -311,11 +311,11 @@ def test_a_copy_goes_as_plain_base64(halden: Team, credential: Credential) -> No
         (PictureBounds(min_side=310), "The picture is 320 × 300 pixels. Each side needs at least 310."),
     ],
 )
-def test_a_provider_that_takes_less_gets_no_copy(
-    halden: Team, credential: Credential, bounds: PictureBounds, sentence: str
+def test_a_picture_that_was_kept_for_one_that_takes_more_is_refused(
+    halden: Team, bounds: PictureBounds, sentence: str
 ) -> None:
     with pytest.raises(BadPicture) as caught:
-        assets.copy_for(kept(halden, None, picture()), credential, bounds)
+        assets.check(kept(halden, None, picture()), bounds)
     assert str(caught.value) == sentence
     assert not AssetCopy.objects.exists()
 
@@ -327,7 +327,7 @@ def test_however_many_ask_at_once_there_is_one_asset_and_one_copy(halden: Team, 
     def ask_for_both() -> tuple[Asset, AssetCopy]:
         together.wait(10)
         asset = kept(halden, None, picture())
-        return asset, assets.copy_for(asset, credential, BOUNDS)
+        return asset, assets.copy_for(asset, credential)
 
     with ThreadPoolExecutor(5) as pool:
         answers = [each.result(30) for each in [pool.submit(in_a_thread, ask_for_both) for _ in range(5)]]
@@ -341,7 +341,7 @@ def test_however_many_ask_at_once_there_is_one_asset_and_one_copy(halden: Team, 
 @pytest.mark.django_db(transaction=True)
 def test_a_forgotten_asset_leaves_nothing(halden: Team, credential: Credential) -> None:
     asset, other = kept(halden, None, picture()), kept(halden, None, picture("gold"))
-    assets.copy_for(asset, credential, BOUNDS)
+    assets.copy_for(asset, credential)
     assets.forget(asset)
     assert list(Asset.objects.all()) == [other]
     assert not AssetCopy.objects.exists()

@@ -2,11 +2,13 @@ import io
 import json
 from collections.abc import Callable
 
+import httpx
 import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import FieldError
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 from pytest_django import Settings
 
 from generations import credentials
@@ -14,7 +16,8 @@ from generations.catalogue import offers
 from generations.credentials import BadCredential, ensure
 from generations.models import Credential
 from generations.providers.client import HostPolicy
-from klingweb.accounts.models import Team
+from generations.providers.registry import PROVIDERS
+from klingweb.accounts.models import Team, User
 from klingweb.secrets import Secrets, SecretsField, Undecryptable, decrypt, encrypt
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +83,7 @@ def test_only_the_last_four_are_shown_and_of_short_ones_nothing(halden: Team) ->
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"provider": "nobody"}, "There is no provider nobody. Choose one of: kling."),
+        ({"provider": "nobody"}, "There is no provider nobody. Choose one of: kling"),
         ({"secrets": {}}, "Kling official needs api_key or access_key with secret_key."),
         ({"secrets": {"access_key": "x"}}, "Kling official needs secret_key."),
         ({"secrets": {"access_key": " ", "secret_key": "y"}}, "Kling official needs access_key."),
@@ -136,6 +139,22 @@ def test_retired_models_are_not_offered(halden: Team) -> None:
     assert [each.model_name for each in offer.operations[0].capabilities] == ["kling-v3", "kling-v2-1"]
 
 
+def test_a_trusted_host_may_be_one_of_ipv6(halden: Team, settings: Settings) -> None:
+    settings.TRUSTED_PROVIDER_HOSTS = frozenset({"[::1]:8000"})
+    policy = credentials.api_policy(made(halden, base_url="http://[::1]:8000/kling"))
+    assert policy.refuses(httpx.URL("http://[::1]:8000/kling/v1")) == ""
+    assert policy.allows("::1", 8000, "::1")
+
+
+def test_what_a_provider_said_of_a_key_that_was_replaced_pauses_nothing(halden: Team, alice: User) -> None:
+    old = made(halden)
+    made(halden, secrets={"api_key": "another-one"})
+    credentials.pause(old, "The key is unknown.")
+    assert not Credential.objects.get().paused_at
+    credentials.pause(old, "A person says so.", by=alice)
+    assert Credential.objects.get().paused_at
+
+
 def test_the_first_reason_for_a_pause_stays(halden: Team) -> None:
     credential = made(halden)
     credentials.pause(credential, "out of credit")
@@ -147,14 +166,43 @@ def test_the_first_reason_for_a_pause_stays(halden: Team) -> None:
 def test_the_command_adds_a_credential_from_standard_input_and_again_brings_it_up_to_date(
     halden: Team, typed: Typed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for slots in (9, 3):
-        typed(json.dumps({"api_key": SECRET}))
-        call_command("add_credential", "halden studio", "kling", "--name", "Studio", "--slots", str(slots))
-    assert Credential.objects.get().slots == 3
-    told = capsys.readouterr().out
-    assert "Added Studio ••Q2Zt for Halden Studio, 9 slots." in told
-    assert "Brought up to date: Studio" in told
-    assert SECRET not in told
+    def told(secret: str, *options: str) -> str:
+        typed(json.dumps({"api_key": secret}))
+        call_command("add_credential", "halden studio", "kling", "--name", "Studio", *options)
+        return capsys.readouterr().out
+
+    singapore, beijing, *_ = PROVIDERS["kling"].base_urls
+    added = told(SECRET, "--slots", "4", "--base-url", beijing)
+    assert added == f"Added Studio ••Q2Zt for Halden Studio, 4 slots, at {beijing}\n"
+    again = told(SECRET)
+    assert again == f"Studio ••Q2Zt of Halden Studio has this key already, 4 slots, at {beijing}\n"
+    assert not Credential.objects.get().changed_at
+    replaced = told("another-key", "--slots", "3")
+    assert replaced == f"Replaced the key of Studio ••-key for Halden Studio, 3 slots, at {beijing}\n"
+    assert Credential.objects.get().changed_at
+    told("another-key", "--base-url", singapore)
+    row = Credential.objects.get()
+    assert (dict(row.secrets), row.slots, row.base_url) == ({"api_key": "another-key"}, 3, singapore)
+
+
+def test_the_command_resumes_nothing_and_says_so(
+    halden: Team, alice: User, typed: Typed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    credentials.pause(made(halden), "The bill is open.", by=alice)
+    typed(json.dumps({"api_key": "another-key"}))
+    call_command("add_credential", "Halden Studio", "kling", "--name", "Studio")
+    assert "It stays paused until an admin resumes it: The bill is open." in capsys.readouterr().out
+    row = Credential.objects.get()
+    assert (row.paused_by, row.paused_reason, row.last_four) == (alice, "The bill is open.", "-key")
+
+
+def test_a_key_that_no_longer_opens_is_replaced_and_with_it_its_last_test(halden: Team, settings: Settings) -> None:
+    made(halden)
+    Credential.objects.update(tested_at=timezone.now(), tested_ok=True)
+    assert made(halden).tested_ok
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    row = made(halden)
+    assert (row.tested_ok, dict(row.secrets)) == (None, {"api_key": SECRET})
 
 
 @pytest.mark.parametrize("text", ["", "not json " + SECRET, '["' + SECRET + '"]', '{"api_key": 5}'])

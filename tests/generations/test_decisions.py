@@ -101,7 +101,7 @@ def test_deleting_is_asked_once_and_recorded(as_bob: Client, ask: Ask, bob: User
     assert as_bob.get(f"/g/{generation.pk}/").status_code == 404
 
 
-def test_what_has_not_ended_says_why_it_stays(as_bob: Client, lost: Generation) -> None:
+def test_what_has_not_ended_says_why_it_stays(bob: User, as_bob: Client, lost: Generation) -> None:
     assert "has not ended yet" in as_bob.get(f"/g/{lost.pk}/delete/").content.decode()
     assert "has not ended yet" in as_bob.post(f"/g/{lost.pk}/delete/", follow=True).content.decode()
-    assert unconfirmed.give_up(lost, "Bob")
+    assert unconfirmed.give_up(lost, bob)

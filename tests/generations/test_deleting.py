@@ -1,12 +1,16 @@
+from datetime import timedelta
+
 import pytest
 from django.core.files.storage import default_storage
+from django.utils import timezone
 from pytest_django import Settings
 
-from generations import credentials, follower, images
+from generations import credentials, dispatch, follower, images
 from generations.models import Credential, Deletion, Generation, Image, SendingPause, Status
 from generations.services import deleting
 from klingweb.accounts.models import Team, User
 from tests.road import Ask, finish
+from tests.states import put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,6 +27,23 @@ def test_a_generation_goes_with_its_pictures_and_only_that_it_went_is_kept(ask: 
     deletion = Deletion.objects.get()
     assert (deletion.generation_id, deletion.by, deletion.pictures) == (pk, bob, 1)
     assert str(deletion).startswith(str(pk))
+
+
+def test_what_is_deleted_still_counts_for_the_day_it_was_sent_on(ask: Ask, bob: User, credential: Credential) -> None:
+    Credential.objects.update(daily_pictures=5)
+    credential.refresh_from_db()
+    now = timezone.now()
+    for count, sent in ((4, now), (9, dispatch.day_of(now) - timedelta(seconds=1)), (1, None)):
+        generation = ask(n=count)
+        put(generation, Status.CANCELED, submitted_at=sent, sent=None)
+        assert deleting.delete(generation, bob)
+    assert dispatch.sent_today(credential, now) == 4
+    assert dispatch.loads(credential.team, now) == {credential.pk: dispatch.Load(today=4)}
+    ask("too many", n=2)
+    assert dispatch.next_for(credential, timezone.now()) is None
+    put(ask("few enough"), Status.RUNNING, sent=0)
+    load = dispatch.loads(credential.team, now)[credential.pk]
+    assert (load.queued, load.followed, load.today) == (1, 1, 5)
 
 
 def test_what_has_not_ended_is_not_deleted(ask: Ask, bob: User) -> None:

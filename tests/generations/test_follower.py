@@ -15,6 +15,7 @@ from generations.follower import Turn, release_lease, take_lease
 from generations.models import Credential, Event, Generation, Heartbeat, Image, Lease, Status
 from generations.providers.exchange import FateUnknown, NotSent
 from generations.services import asking, following, submission
+from klingweb.accounts.models import User
 from tests.road import Ask, Follow, forget_messages, messages
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,6 +80,18 @@ def test_a_request_whose_sender_died_is_left_alone_until_its_deadline_and_then_u
     assert submission.give_up_silent("mine") == 1
     statuses = dict(Generation.objects.values_list("pk", "status"))
     assert statuses == {young.pk: "submitting", old.pk: "unconfirmed", mine.pk: "submitting"}
+
+
+@pytest.mark.parametrize("gone", ["provider", "operation"])
+def test_a_request_whose_provider_or_operation_is_gone_is_unconfirmed_in_the_end(ask: Ask, gone: str) -> None:
+    sent_by("dead", ask, ago=timedelta(minutes=5))
+    Generation.objects.update(**{gone: "gone"})
+    assert submission.give_up_silent("mine") == 0
+    assert submission.count_open() == 1
+    Generation.objects.update(submitted_at=timezone.now() - timedelta(minutes=11))
+    assert submission.count_open() == 0
+    assert submission.give_up_silent("mine") == 1
+    assert Generation.objects.get().status == Status.UNCONFIRMED
 
 
 def test_a_late_answer_of_the_sender_still_counts(ask: Ask) -> None:
@@ -227,11 +240,11 @@ def test_a_sign_of_life_that_cannot_be_written_does_no_harm(monkeypatch: pytest.
     post_execute.send(sender="django_q", task={"cluster": "fast"})
 
 
-def test_what_waits_can_be_canceled_and_what_has_left_cannot(ask: Ask) -> None:
+def test_what_waits_can_be_canceled_and_what_has_left_cannot(bob: User, ask: Ask) -> None:
     waiting, left = ask(), sent_by("one", ask)
-    assert asking.cancel(waiting, "Bob")
-    assert not asking.cancel(left, "Bob")
-    assert not asking.cancel(waiting, "Bob")
+    assert asking.cancel(waiting, bob)
+    assert not asking.cancel(left, bob)
+    assert not asking.cancel(waiting, bob)
 
 
 @pytest.mark.parametrize(("minutes", "seconds"), [(0, 2), (2, 5), (30, 30), (120, 300)])

@@ -69,8 +69,8 @@ def test_a_choice_that_is_not_offered_is_an_error_at_its_place(offered: tuple[Of
 
 
 def test_a_value_that_carries_no_field_now_is_kept_beside_the_form(offered: tuple[Offer, ...]) -> None:
-    form = CreateForm(offered, {"kept.negative_prompt": "people", "kept.elsewhere": "x"})
-    assert form.kept == {}
+    form = CreateForm(offered, {"kept.negative": "people", "kept.elsewhere": "x"})
+    assert form.kept == {"kept.negative": "people"}
     assert next(each.value for each in form.controls if each.name == "negative_prompt") == "people"
 
 

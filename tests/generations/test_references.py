@@ -121,7 +121,7 @@ def test_a_reference_goes_with_its_last_generation(ask: Ask, asset: Asset, bob: 
     first = ask("one", operation="image-to-image", image=asset.pk)
     second = ask("two", operation="image-to-image", image=asset.pk)
     for generation in (first, second):
-        assert asking.cancel(generation, "Bob")
+        assert asking.cancel(generation, bob)
         assert deleting.delete(generation, bob)
     assert [each.references for each in Deletion.objects.order_by("pk")] == [0, 1]
     assert not Asset.objects.exists()
@@ -166,7 +166,7 @@ def test_a_picture_survives_an_error_elsewhere_and_can_be_removed(client: Client
     asset = Asset.objects.get()
     assert page.status_code == 422
     assert f'value="{asset.pk}"' in page.content.decode()
-    page = client.post("/", form(image__asset=str(asset.pk), remove="image"))
+    page = client.post("/", form(image__asset=str(asset.pk), without="image"))
     assert page.status_code == 200
     assert str(asset.pk) not in page.content.decode()
 

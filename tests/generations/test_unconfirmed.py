@@ -12,6 +12,7 @@ from generations.models import Credential, Generation, Status
 from generations.providers.exchange import FateUnknown, NotSent
 from generations.services import asking, submission, unconfirmed
 from generations.services.unconfirmed import CannotTell
+from klingweb.accounts.models import User
 from tests.road import Ask, Follow
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,19 +78,19 @@ def test_it_is_sent_again_by_itself_only_once(ask: Ask, sandbox: str) -> None:
 
 
 def test_a_second_request_that_is_refused_shows_that_the_first_arrived(
-    ask: Ask, follow: Follow, sandbox: str, monkeypatch: pytest.MonkeyPatch
+    bob: User, ask: Ask, follow: Follow, sandbox: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generation = follow(ask("[lost-answer] a vase"), to=WAITING)
-    assert unconfirmed.send_again(generation, "Bob")
+    assert unconfirmed.send_again(generation, bob)
     generation = follow(generation, to=frozenset({Status.SUCCEEDED, Status.FAILED}))
     assert generation.status == Status.SUCCEEDED
     assert posts(sandbox, generation) == (2, 1)
     assert any("was refused" in each.reason for each in generation.events.all())
 
 
-def test_moderation_of_a_second_request_is_its_end(ask: Ask, follow: Follow) -> None:
+def test_moderation_of_a_second_request_is_its_end(bob: User, ask: Ask, follow: Follow) -> None:
     generation = lost(ask, "[moderated] a vase")
-    unconfirmed.send_again(generation, "Bob")
+    unconfirmed.send_again(generation, bob)
     generation.refresh_from_db()
     assert follow(generation).status == Status.FAILED
 
@@ -97,7 +98,8 @@ def test_moderation_of_a_second_request_is_its_end(ask: Ask, follow: Follow) -> 
 def test_a_look_up_without_a_clear_answer_changes_nothing(ask: Ask, credential: Credential, sandbox: str) -> None:
     generation = lost(ask)
     unconfirmed.finish(generation.pk, NotSent("?"))
-    unconfirmed.finish(generation.pk, httpx.Response(502, text="<html>"))
+    request = httpx.Request("GET", "https://provider.example.com/")
+    unconfirmed.finish(generation.pk, httpx.Response(502, text="<html>", request=request))
     generation.refresh_from_db()
     assert generation.status == Status.UNCONFIRMED
     Credential.objects.filter(pk=credential.pk).update(secrets={"api_key": "another-key-entirely"})
@@ -114,13 +116,13 @@ def test_looks_become_rarer(ask: Ask) -> None:
         assert unconfirmed.pause(generation, now).total_seconds() == seconds
 
 
-def test_a_person_may_give_up_and_be_corrected_later(ask: Ask, follow: Follow) -> None:
+def test_a_person_may_give_up_and_be_corrected_later(bob: User, ask: Ask, follow: Follow) -> None:
     task_id = made_elsewhere(ask, follow)
     generation = lost(ask)
-    assert unconfirmed.give_up(generation, "Bob")
-    assert not unconfirmed.give_up(generation, "Bob")
-    assert not unconfirmed.send_again(generation, "Bob")
-    unconfirmed.it_was_made(generation, task_id, "Bob")
+    assert unconfirmed.give_up(generation, bob)
+    assert not unconfirmed.give_up(generation, bob)
+    assert not unconfirmed.send_again(generation, bob)
+    unconfirmed.it_was_made(generation, task_id, bob)
     generation.refresh_from_db()
     assert generation.finished_at is None
     assert follow(generation).status == Status.SUCCEEDED
@@ -135,31 +137,33 @@ def test_a_person_may_give_up_and_be_corrected_later(ask: Ask, follow: Follow) -
     ("task_id", "sentence"),
     [("12345", "knows no task of that id"), ("  ", "Paste the id"), ("../../account", "Paste the id")],
 )
-def test_an_id_that_the_provider_does_not_know_is_refused(ask: Ask, sandbox: str, task_id: str, sentence: str) -> None:
+def test_an_id_that_the_provider_does_not_know_is_refused(
+    bob: User, ask: Ask, sandbox: str, task_id: str, sentence: str
+) -> None:
     with pytest.raises(CannotTell, match=sentence):
-        unconfirmed.it_was_made(lost(ask), task_id, "Bob")
+        unconfirmed.it_was_made(lost(ask), task_id, bob)
 
 
-def test_an_id_of_another_generation_is_refused(ask: Ask, follow: Follow) -> None:
+def test_an_id_of_another_generation_is_refused(bob: User, ask: Ask, follow: Follow) -> None:
     other = follow(ask("made elsewhere"))
     with pytest.raises(CannotTell, match="another generation"):
-        unconfirmed.it_was_made(lost(ask), other.provider_task_id, "Bob")
+        unconfirmed.it_was_made(lost(ask), other.provider_task_id, bob)
 
 
-def test_a_generation_that_was_never_in_doubt_cannot_be_claimed(ask: Ask) -> None:
+def test_a_generation_that_was_never_in_doubt_cannot_be_claimed(bob: User, ask: Ask) -> None:
     with pytest.raises(CannotTell, match="not waiting for a decision"):
-        unconfirmed.it_was_made(ask(), "12345", "Bob")
+        unconfirmed.it_was_made(ask(), "12345", bob)
 
 
-def test_a_provider_that_does_not_answer_leaves_the_decision_open(ask: Ask, sandbox: str) -> None:
+def test_a_provider_that_does_not_answer_leaves_the_decision_open(bob: User, ask: Ask, sandbox: str) -> None:
     generation = lost(ask)
     generation.credential.base_url = "http://127.0.0.1:1"
     with pytest.raises(CannotTell, match="does not answer"):
-        unconfirmed.it_was_made(generation, "12345", "Bob")
+        unconfirmed.it_was_made(generation, "12345", bob)
     generation.credential.base_url = "sandbox:"
     generation.credential.secrets = {"api_key": "another-key-entirely"}
     with pytest.raises(CannotTell, match="does not know this key"):
-        unconfirmed.it_was_made(generation, "12345", "Bob")
+        unconfirmed.it_was_made(generation, "12345", bob)
 
 
 def test_the_follower_looks_by_itself(ask: Ask, sandbox: str) -> None:
@@ -179,14 +183,14 @@ def test_after_its_key_was_replaced_nothing_is_sent_again_by_itself(
     assert generation.status == Status.UNCONFIRMED
 
 
-def test_a_request_in_doubt_that_is_canceled_can_still_be_claimed(ask: Ask, follow: Follow) -> None:
+def test_a_request_in_doubt_that_is_canceled_can_still_be_claimed(bob: User, ask: Ask, follow: Follow) -> None:
     task_id = made_elsewhere(ask, follow)
     generation = lost(ask)
-    unconfirmed.send_again(generation, "Bob")
-    assert asking.cancel(generation, "Bob")
+    unconfirmed.send_again(generation, bob)
+    assert asking.cancel(generation, bob)
     assert generation.status == Status.FAILED
     assert "not known" in generation.problem
-    unconfirmed.it_was_made(generation, task_id, "Bob")
+    unconfirmed.it_was_made(generation, task_id, bob)
     assert follow(generation).status == Status.SUCCEEDED
 
 
