@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from generations import pricing
 from generations.catalogue import Offer
 from generations.controls import Canvas, Control, kind_of, options_of, row_of, slot_of
-from generations.intent import Intent, absorbed, as_text, carried, entered, takes
+from generations.intent import absorbed, as_text, carried, drawn, entered, takes
 from generations.models import Asset, Credential, CredentialAccount
 from generations.providers.fields import AccountName, Field, Fixed, Ours, Picture, Values
 from generations.providers.rules import AreaWithin
@@ -39,7 +39,7 @@ class CreateForm:
         self.credential = self._credential()
         self.seen = self._seen()
         before = {name.removeprefix(KEPT): value for name, value in self.data.items() if name.startswith(KEPT)}
-        self.drawn: Values = self.seen.clean(carried(self.seen, before)).values
+        self.drawn = drawn(self.seen, before)
         self.intent = absorbed(self.seen, self._posted(self.seen), before)
         self.operation = self._operation()
         self.notes: list[str] = []
@@ -198,31 +198,24 @@ class CreateForm:
         meant = {name: text for name, text in meant.items() if name != self.operation.account or self._has(text)}
         if self.seen is not self.operation:
             return meant
-        typed = self._posted(self.operation)
-        if self.refreshing:
-            typed = {name: text for name, text in typed.items() if name not in self._changed()}
+        posted = self._posted(self.operation)
+        changed = {name: text for name, text in posted.items() if text != self.drawn.get(name, "")}
+        typed = changed if self.refreshing else posted
         raw = typed | {name: text for name, text in meant.items() if name not in typed}
         applying = {each.field.name for each in self.operation.asked(self.operation.clean(raw).values)}
         raw = {name: text for name, text in raw.items() if name in typed or name in applying}
-        return self._fitting(raw) if self.refreshing else raw
+        return self._fitting(raw, posted) if self.refreshing else raw
 
-    def _changed(self) -> set[str]:
-        """The fields that mean something else than when the form was drawn."""
-        now = self.seen.clean(self._posted(self.seen)).values
-        return {each.name for each in entered(self.seen) if each.meaning_in(now) != each.meaning_in(self.drawn)}
-
-    def _fitting(self, raw: dict[str, str]) -> dict[str, str]:
+    def _fitting(self, raw: dict[str, str], posted: Mapping[str, str]) -> dict[str, str]:
         """Without what another choice has ruled out: it is kept, and said."""
         for each in entered(self.operation):
-            values = self.operation.clean(raw).values
-            if each.name not in raw:
-                continue
+            values, text = self.operation.clean(raw).values, posted.get(each.name)
             if not self.operation.applies(each, values):
-                del raw[each.name]
-            elif not self._takes(each, raw[each.name], values):
-                gone = raw.pop(each.name)
+                raw.pop(each.name, None)
+            elif text and not self._takes(each, text, values):
+                raw.pop(each.name, None)
                 instead = as_text(self.operation.clean(raw).values.get(each.name)) or "not set"
-                self.notes.append(f"{each.label}: {gone} is not offered with these settings, so it is {instead} now.")
+                self.notes.append(f"{each.label}: {text} is not offered with these settings, so it is {instead} now.")
         return raw
 
     def _takes(self, each: Field, text: str, values: Values) -> bool:
@@ -234,13 +227,13 @@ class CreateForm:
 
     def _tell_what_waits(self) -> None:
         """Say once what the person had set and cannot be used now."""
-        seen = self.seen
-        posted, values = self._posted(seen), self.cleaned.values
+        posted, values = self._posted(self.seen), self.cleaned.values
+        before = self.seen.clean(self.drawn).values
         shown = {each.field.meaning_in(values) for each in self.operation.asked(values)}
         waiting = [
             each.label
-            for each in entered(seen)
-            if posted.get(each.name) and (key := each.meaning_in(self.drawn)) in self.intent and key not in shown
+            for each in entered(self.seen)
+            if posted.get(each.name) and (key := each.meaning_in(before)) in self.intent and key not in shown
         ]
         if waiting:
             self.notes.append(f"Not used with these settings: {', '.join(waiting)}. What you set comes back with them.")

@@ -22,13 +22,12 @@ def absorbed(operation: Operation, posted: Mapping[str, str], intent: Intent) ->
 
     Only what a person changed is taken over: what the form itself had filled in says nothing.
     """
-    fresh, shown = dict(intent), carried(operation, intent)
-    before, values = operation.clean(shown).values, operation.clean(posted).values
+    fresh, shown, values = dict(intent), drawn(operation, intent), operation.clean(posted).values
     for each in entered(operation):
         given = posted.get(each.name)
-        if given is None and isinstance(each, Switch) and each.name in before:
+        if given is None and isinstance(each, Switch) and each.name in shown:
             given = ""
-        if given is None or given == shown.get(each.name, as_text(before.get(each.name))):
+        if given is None or given == shown.get(each.name, ""):
             continue
         key = each.meaning_in(values)
         if given.strip():
@@ -49,6 +48,12 @@ def carried(operation: Operation, intent: Intent) -> dict[str, str]:
             if takes(operation, each, text, values):
                 raw[each.name] = text
     return raw
+
+
+def drawn(operation: Operation, intent: Intent) -> dict[str, str]:
+    """What a form of this operation shows that is made from the intent: text by field name."""
+    raw = carried(operation, intent)
+    return {name: as_text(value) for name, value in operation.clean(raw).values.items()} | raw
 
 
 def takes(operation: Operation, each: Field, text: str, values: Mapping[str, Value]) -> bool:

@@ -7,7 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from generations.lifecycle import UNFINISHED
-from generations.models import Credential, Element, Generation, Image, Lease, Status
+from generations.models import AuditEntry, Credential, Element, Generation, Image, Lease, Status
 from generations.queue import FOLLOWER
 from klingweb.accounts.models import Team
 
@@ -82,6 +82,11 @@ def credentials_of(team: Team) -> list[Credential]:
 def elements_of(team: Team) -> QuerySet[Element]:
     """The team's elements by name, with what a page shows of each."""
     return Element.objects.filter(team=team).select_related("asset", "by")
+
+
+def audit_of(team: Team) -> QuerySet[AuditEntry]:
+    """Who did what in the team, newest first."""
+    return AuditEntry.objects.filter(team=team).select_related("person")
 
 
 def kept(generation: Generation) -> list[Image]:

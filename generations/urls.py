@@ -3,6 +3,7 @@
 from django.urls import path
 
 from generations.views import (
+    audit,
     create,
     credentials,
     decisions,
@@ -38,6 +39,7 @@ urlpatterns = [
     path("credentials/", credentials.page, name="credentials"),
     path("credentials/add/", credentials.add, name="credential_add"),
     path("credentials/models/<slug:provider>/", models_page.page, name="models"),
+    path("audit/", audit.log, name="audit"),
     path("credentials/sending/", credentials.sending, name="sending"),
     path("credentials/<int:pk>/", credentials.change, name="credential_change"),
     path("credentials/<int:pk>/replace/", credentials.replace, name="credential_replace"),

@@ -29,6 +29,7 @@ MATRIX: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "models": ("GET", (302, 200, 403, 403, 200)),
     "decide": ("POST", (302, 404, 403, 302, 302)),
     "delete": ("GET", (302, 404, 403, 200, 200)),
+    "audit": ("GET", (302, 200, 403, 403, 200)),
     "check": ("POST", (302, 404, 403, 302, 302)),
     "retry": ("POST", (302, 404, 403, 302, 302)),
     "cancel": ("POST", (302, 404, 403, 302, 302)),

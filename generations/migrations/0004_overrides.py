@@ -6,7 +6,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
 def keep_shown_models(apps: Apps, _editor: BaseDatabaseSchemaEditor) -> None:
-    override, shown = apps.get_model("generations", "Override"), apps.get_model("generations", "ShownModel")
+    override, shown = (apps.get_model("generations", name) for name in ("Override", "ShownModel"))
     override.objects.bulk_create(
         override(team_id=each.team_id, provider=each.provider, kind="shown", name=each.model_name)
         for each in shown.objects.all()

@@ -5,7 +5,7 @@ Its pictures go with it, and references that nobody else uses. That it was done 
 
 from django.db import transaction
 
-from generations import assets, images
+from generations import assets, images, ledger
 from generations.lifecycle import TERMINAL
 from generations.models import Asset, Deletion, Generation
 from klingweb.accounts.models import User
@@ -49,3 +49,4 @@ def _remove(generation: Generation, person: User, pictures: int) -> None:
         asked=generation.asked,
         submitted_at=generation.submitted_at,
     )
+    ledger.write(generation.team, person, "delete", generation, f"{pictures} pictures, {len(unused)} references")

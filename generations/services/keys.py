@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from generations import credentials, queue
+from generations import credentials, ledger, queue
 from generations.credentials import BadCredential, Key
 from generations.dispatch import NEEDS_KEY
 from generations.lifecycle import UNFINISHED
@@ -48,13 +48,16 @@ def add(member: Membership, provider: Provider, key: Key, limits: Limits) -> Cre
     """A new credential of the member's team. Raises BadCredential."""
     values = credentials.fields_of(provider, key) | vars(limits)
     with _name_free():
-        return Credential.objects.create(team=member.team, provider=provider.slug, created_by=member.user, **values)
+        made = Credential.objects.create(team=member.team, provider=provider.slug, created_by=member.user, **values)
+    _log(made, member.user, "add key")
+    return made
 
 
 def change(credential: Credential, person: User, limits: Limits) -> None:
     """Rename it, or change its limits. Raises BadCredential where the name is taken."""
     with _name_free():
         _write(credential, person, **vars(limits))
+    _log(credential, person, "change key", f"{limits.slots} at once, {limits.daily_pictures or 'no limit'} a day")
     _go_on(credential)
 
 
@@ -63,6 +66,7 @@ def replace(credential: Credential, person: User, key: Key) -> None:
     values = credentials.fields_of(PROVIDERS[credential.provider], key)
     with transaction.atomic():
         _write(credential, person, **values)
+        _log(credential, person, "replace key")
         unready = credentials.forget_accounts(credential)
         transaction.on_commit(lambda: queue.enqueue_ready(unready))
 
@@ -70,11 +74,13 @@ def replace(credential: Credential, person: User, key: Key) -> None:
 def pause(credential: Credential, person: User, reason: str) -> None:
     """Send nothing with it until somebody resumes it."""
     credentials.pause(credential, reason, person)
+    _log(credential, person, "pause key", reason)
 
 
-def resume(credential: Credential) -> None:
+def resume(credential: Credential, person: User) -> None:
     """Send with it again, beginning with what waits."""
     credentials.resume(credential)
+    _log(credential, person, "resume key")
     _go_on(credential)
 
 
@@ -183,6 +189,7 @@ def _judge(provider: Provider, credential: Credential, reply: Reply) -> Verdict:
 def remove(credential: Credential, person: User) -> None:
     """Offer it no longer. What waits for it fails; what is under way is followed to its end."""
     _write(credential, person, removed_at=timezone.now())
+    _log(credential, person, "remove key")
     settle_removed()
 
 
@@ -198,6 +205,10 @@ def settle_removed() -> None:
 
 
 # Rows -----------------------------------------------------------------------------------------------------------------
+
+
+def _log(credential: Credential, person: User, verb: str, said: str = "") -> None:
+    ledger.write(credential.team, person, verb, f"{credential} of {credential.provider}", said)
 
 
 def _kept(credential: Credential) -> QuerySet[Credential]:

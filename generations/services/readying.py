@@ -158,5 +158,6 @@ def rest(generation: Generation, error: errors.ProviderError) -> dict[str, Any]:
     if generation.values.get(operation.account):
         return {}
     anew = {"account": "", "ready": False}
-    Generation.objects.filter(credential=credential, account=name, status=Status.QUEUED).update(**anew)
+    through_it = Generation.objects.filter(credential=credential, account=name, status=Status.QUEUED)
+    through_it.exclude(values__has_key=operation.account).update(**anew)
     return anew

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from generations import access, credentials, dispatch, queries, queue
+from generations import access, credentials, dispatch, ledger, queries, queue
 from generations.credential_forms import AddForm, KeyForm, LimitsForm, PauseForm
 from generations.dispatch import Load
 from generations.models import Credential, Standing
@@ -112,8 +112,10 @@ def sending(request: SignedIn) -> HttpResponse:
         messages.error(request, wrong)
     elif "pause" in request.POST:
         credentials.pause_team(current_team(request), request.user)
+        ledger.write(current_team(request), request.user, "pause sending", "all keys")
     else:
         credentials.resume_team(current_team(request))
+        ledger.write(current_team(request), request.user, "resume sending", "all keys")
         queue.nudge_follower()
     return redirect("credentials")
 
@@ -223,7 +225,7 @@ def resume(request: SignedIn, pk: int) -> HttpResponse:
         response = _test(request, found)
         if not found.tested_ok:
             return response
-    keys.resume(found)
+    keys.resume(found, request.user)
     return _done(request, f"{found} is resumed. What waited for it goes on.")
 
 

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from generations import catalogue
+from generations import catalogue, ledger
 from generations.override_forms import ModelsForm
 from generations.providers.registry import PROVIDERS
 from klingweb.accounts.access import SignedIn, admin_required, current_team, opened_elsewhere
@@ -30,6 +30,7 @@ def page(request: SignedIn, provider: str) -> HttpResponse:
         return redirect("models", provider)
     if not wrong and form.is_valid():
         catalogue.change(team, declared, form.overrides)
+        ledger.write(team, request.user, "change what is offered", declared.label)
         messages.success(request, "Saved. Create offers this from now on.")
         return redirect("models", provider)
     context = {"provider": declared, "form": form, "wrong": wrong or (MARKED if request.method == "POST" else "")}

@@ -100,7 +100,7 @@ def test_nothing_is_amiss_on_the_pages(
     now = timezone.now()
     pause_key(ask("A vase"))
     for number, ok in enumerate((True, False, None), start=1):
-        Credential.objects.create(
+        made = Credential.objects.create(
             team=credential.team,
             provider="kling",
             name=f"Key {number}",
@@ -113,7 +113,12 @@ def test_nothing_is_amiss_on_the_pages(
             test_problem="It does not answer.",
             test_details="1200 strange",
         )
-    for verb in ("", "add/", *(f"{credential.pk}/{verb}" for verb in ("", "replace/", "pause/", "remove/"))):
+        made.accounts.create(name="anna@sandbox.example", slots=3)
+        made.accounts.create(
+            name="ben@sandbox.example", slots=2, paused_at=now, paused_reason="It has no credits left."
+        )
+    verbs = ("", "replace/", "pause/", "remove/")
+    for verb in ("", "add/", "add/?provider=useapi", *(f"{credential.pk}/{verb}" for verb in verbs)):
         page = visit(f"/credentials/{verb}", alice, width=width, color_scheme=scheme)
         look(page)
         if verb == "add/":

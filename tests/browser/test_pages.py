@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from generations import assets
-from generations.models import Credential, Generation
+from generations.models import Credential, Generation, Override
 from generations.providers.fields import PictureBounds
 from klingweb.accounts import services
 from klingweb.accounts.models import Team, User
@@ -113,8 +113,22 @@ def test_a_form_with_a_reference_and_the_page_of_what_came_of_it(look: Look, bob
     look(f"/g/{ask('A cup', operation='image-to-image', image=asset.pk).pk}/", bob)
 
 
-def test_deleting_and_the_retired_models(look: Look, alice: User, ask: Ask) -> None:
+def test_deleting(look: Look, alice: User, ask: Ask) -> None:
     states = every_state(ask)
     look(f"/g/{states['succeeded'].pk}/delete/", alice)
     look(f"/g/{states['queued'].pk}/delete/", alice)
-    look("/credentials/models/kling/", alice)
+
+
+def test_the_models_of_a_provider(look: Look, alice: User, credential: Credential) -> None:
+    def save_what_is_wrong(page: Page) -> None:
+        page.get_by_label("US dollars a picture").first.fill("much")
+        page.get_by_label("offer kling-v3").first.uncheck()
+        page.get_by_label("Add a model").fill("kling-v5")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("Mend what is marked below.").wait_for()
+
+    Override.objects.create(
+        team=credential.team, provider="kling", kind="added", name="kling-v4-preview-2026-12", value="kling-v3"
+    )
+    look("/credentials/models/kling/", alice, save_what_is_wrong)
+    look("/credentials/models/apimodels/", alice)

@@ -223,7 +223,12 @@ def test_of_a_row_of_slots_the_filled_ones_are_shown_and_one_that_is_empty(offer
     form = CreateForm(offered, row | {"image_1__asset": OTHER}, errors={"image_7": "It is wrong."})
     assert [each.name for each in form.controls if each.slot] == ["image_1", "image_2", "image_3", "image_7"]
     assert {each.group for each in form.controls if each.slot} == {"image_{}"}
-    assert control(form, "email" if form.accounts else "prompt").group in ("email", "prompt")
+    assert control(form, "prompt").group == "prompt"
+
+
+def test_an_error_is_shown_at_its_field_even_where_that_does_not_apply(offered: tuple[Offer, ...]) -> None:
+    form = CreateForm(offered, {"provider": "useapi", "operation": "kolors"}, errors={"faceNo": "It cannot be used."})
+    assert control(form, "faceNo").error == "It cannot be used."
 
 
 def test_a_cited_slot_knows_its_citation_and_its_neighbours(offered: tuple[Offer, ...]) -> None:

@@ -54,7 +54,7 @@ def test_a_second_time_changes_nothing_and_says_so(installation: Installation) -
     assert "Made" not in ended.stdout
     assert "Collected" not in ended.stdout
     assert rows(installation, "select count(*) from accounts_user") == [(3,)]
-    assert rows(installation, "select count(*) from generations_credential") == [(1,)]
+    assert rows(installation, "select count(*) from generations_credential") == [(4,)]
     assert rows(installation, "select count(*) from accounts_membership") == [(3,)]
 
 
