@@ -39,11 +39,14 @@ class NotAllowed(Exception):
     """The state machine has no such move. It is a mistake in the program, never in the data."""
 
 
-def advance(generation: Generation, to: Status, *, reason: str = "", answer: str = "", **fields: Any) -> bool:
+def advance(
+    generation: Generation, to: Status, *, reason: str = "", answer: str = "", riddle: bool = False, **fields: Any
+) -> bool:
     """Move a generation from the status that the object in hand has, and leave an event.
 
-    `fields` are written in the same statement. Returns False where somebody else was first: then nothing was written
-    and the object is as it was. Raises NotAllowed for a move that the machine does not have.
+    `riddle` says that the answer was not understood. `fields` are written in the same statement. Returns False where
+    somebody else was first: then nothing was written and the object is as it was. Raises NotAllowed for a move that
+    the machine does not have.
     """
     before = Status(generation.status)
     if to not in ALLOWED[before]:
@@ -54,17 +57,18 @@ def advance(generation: Generation, to: Status, *, reason: str = "", answer: str
     with transaction.atomic():
         if not Generation.objects.filter(pk=generation.pk, status=before).update(**fields):
             return False
-        Event.objects.create(generation=generation, at=now, before=before, after=to, reason=reason[:300], answer=answer)
+        kept = {"reason": reason[:300], "answer": answer, "riddle": riddle}
+        Event.objects.create(generation=generation, at=now, before=before, after=to, **kept)
         ledger.follow(generation.pk, before, to)
     for name, value in fields.items():
         setattr(generation, name, value)
     return True
 
 
-def note(generation: Generation, reason: str, answer: str) -> None:
+def note(generation: Generation, reason: str, answer: str, *, riddle: bool = False) -> None:
     """Leave an event that moves nothing: something worth keeping was learned of it."""
-    status = generation.status
-    Event.objects.create(generation=generation, before=status, after=status, reason=reason[:300], answer=answer)
+    kept = {"reason": reason[:300], "answer": answer, "riddle": riddle}
+    Event.objects.create(generation=generation, before=generation.status, after=generation.status, **kept)
 
 
 def begin(generation: Generation, reason: str) -> None:

@@ -62,6 +62,20 @@ def check_data_directory(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register("klingweb")
+def check_restored(**_kwargs: Any) -> list[CheckMessage]:
+    """Nothing is sent from half a backup."""
+    if not installation.unfinished_restore().exists():
+        return []
+    return [
+        Error(
+            "A backup was being restored here and that came to no end.",
+            hint="Run `manage.py restore` with the same backup again. It begins anew.",
+            id="klingweb.E006",
+        )
+    ]
+
+
+@register("klingweb")
 def check_sandbox(**_kwargs: Any) -> list[CheckMessage]:
     """A sandbox that the internet can reach was meant to be."""
     if not (settings.HTTPS and settings.SANDBOX == "on"):

@@ -55,6 +55,11 @@ def key_file(name: str) -> Path:
     return Path(settings.KEYS_DIR / name.lower())
 
 
+def unfinished_restore() -> Path:
+    """A file that is there while a backup is restored, and stays where that was interrupted."""
+    return Path(settings.DATA_DIR / "restoring")
+
+
 def make_keys() -> list[Path]:
     """Make the keys that are missing; returns their files."""
     made = [key_file(name) for name in missing_keys()]

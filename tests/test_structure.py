@@ -28,6 +28,7 @@ RANKS = {
     "generations.queries": 3,
     "generations.queue": 3,
     "generations.catalogue": 4,
+    "generations.interpretation": 4,
     "generations.credentials": 4,
     "generations.images": 4,
     "generations.pictures": 4,

@@ -7,78 +7,128 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('generations', '0004_overrides'),
+        ("accounts", "0001_initial"),
+        ("generations", "0004_overrides"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='generation',
-            name='cancel_asked_at',
+            model_name="generation",
+            name="cancel_asked_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='generation',
-            name='retry_of',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='retries', to='generations.generation'),
+            model_name="generation",
+            name="retry_of",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="retries",
+                to="generations.generation",
+            ),
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('verb', models.CharField(max_length=40)),
-                ('subject', models.CharField(max_length=200)),
-                ('said', models.CharField(blank=True, max_length=300)),
-                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='audit', to='accounts.team')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("verb", models.CharField(max_length=40)),
+                ("subject", models.CharField(max_length=200)),
+                ("said", models.CharField(blank=True, max_length=300)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="audit", to="accounts.team"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'audit entries',
-                'ordering': ['-at', '-id'],
-                'indexes': [models.Index(fields=['team', '-at'], name='audit_of_team')],
+                "verbose_name_plural": "audit entries",
+                "ordering": ["-at", "-id"],
+                "indexes": [models.Index(fields=["team", "-at"], name="audit_of_team")],
             },
         ),
         migrations.CreateModel(
-            name='BalanceReading',
+            name="BalanceReading",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('left', models.DecimalField(decimal_places=6, max_digits=20)),
-                ('credential', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='readings', to='generations.credential')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("left", models.DecimalField(decimal_places=6, max_digits=20)),
+                (
+                    "credential",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="readings",
+                        to="generations.credential",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['at'],
-                'indexes': [models.Index(fields=['credential', 'at'], name='reading_of_credential')],
+                "ordering": ["at"],
+                "indexes": [models.Index(fields=["credential", "at"], name="reading_of_credential")],
             },
         ),
         migrations.CreateModel(
-            name='Charge',
+            name="Charge",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('generation_id', models.UUIDField(unique=True)),
-                ('operation', models.SlugField(max_length=32)),
-                ('model_name', models.CharField(blank=True, max_length=64)),
-                ('state', models.CharField(choices=[('reserved', 'Reserved'), ('settled', 'Settled'), ('released', 'Released')], default='reserved', max_length=8)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('unit', models.CharField(blank=True, max_length=16)),
-                ('reserved', models.DecimalField(decimal_places=4, max_digits=12, null=True)),
-                ('reserved_usd', models.DecimalField(decimal_places=6, max_digits=12, null=True)),
-                ('settled', models.DecimalField(decimal_places=4, max_digits=12, null=True)),
-                ('settled_usd', models.DecimalField(decimal_places=6, max_digits=12, null=True)),
-                ('pictures', models.PositiveSmallIntegerField(default=0)),
-                ('told', models.BooleanField(default=False)),
-                ('credential', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='charges', to='generations.credential')),
-                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='charges', to='accounts.team')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("generation_id", models.UUIDField(unique=True)),
+                ("operation", models.SlugField(max_length=32)),
+                ("model_name", models.CharField(blank=True, max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("reserved", "Reserved"), ("settled", "Settled"), ("released", "Released")],
+                        default="reserved",
+                        max_length=8,
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("unit", models.CharField(blank=True, max_length=16)),
+                ("reserved", models.DecimalField(decimal_places=4, max_digits=12, null=True)),
+                ("reserved_usd", models.DecimalField(decimal_places=6, max_digits=12, null=True)),
+                ("settled", models.DecimalField(decimal_places=4, max_digits=12, null=True)),
+                ("settled_usd", models.DecimalField(decimal_places=6, max_digits=12, null=True)),
+                ("pictures", models.PositiveSmallIntegerField(default=0)),
+                ("told", models.BooleanField(default=False)),
+                (
+                    "credential",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="charges", to="generations.credential"
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="charges", to="accounts.team"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at'],
-                'indexes': [models.Index(fields=['team', 'state', 'at'], name='charge_of_team')],
+                "ordering": ["-at"],
+                "indexes": [models.Index(fields=["team", "state", "at"], name="charge_of_team")],
             },
         ),
     ]

@@ -8,6 +8,7 @@ from generations.models.image import Image
 from generations.models.ledger import AuditEntry, BalanceReading, Charge
 from generations.models.override import Override
 from generations.models.pulse import Heartbeat, Lease
+from generations.models.reading import Reading
 
 __all__ = [
     "Asset",
@@ -25,6 +26,7 @@ __all__ = [
     "Image",
     "Lease",
     "Override",
+    "Reading",
     "Reference",
     "SendingPause",
     "Standing",

@@ -93,7 +93,10 @@ class Generation(models.Model):
 
 
 class Event(models.Model):
-    """One transition of a generation. `answer` keeps what the provider said, redacted and capped."""
+    """One transition of a generation. `answer` keeps what the provider said, redacted and capped.
+
+    A `riddle` is an answer that nobody understood, or not wholly: it may be read again when that has been mended.
+    """
 
     generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now)
@@ -101,6 +104,7 @@ class Event(models.Model):
     after = models.CharField(max_length=16, choices=Status.choices)
     reason = models.CharField(max_length=300, blank=True)
     answer = models.TextField(blank=True)
+    riddle = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["at", "id"]

@@ -15,7 +15,14 @@ from urllib.parse import quote
 import httpx
 
 from generations.providers import kling_fields
-from generations.providers.apimodels_answers import parse_checkup, parse_costs, parse_create, parse_query, parse_upload
+from generations.providers.apimodels_answers import (
+    ANSWERS,
+    parse_checkup,
+    parse_costs,
+    parse_create,
+    parse_query,
+    parse_upload,
+)
 from generations.providers.exchange import Account, Order, Task, Upload
 from generations.providers.fields import (
     ALWAYS,
@@ -239,4 +246,5 @@ PROVIDER = Provider(
     parse_checkup=parse_checkup,
     uploads=Uploads(build=build_upload, parse=parse_upload, keeps=timedelta(days=7)),
     costs=Costs(build=build_costs, parse=parse_costs),
+    answers=ANSWERS,
 )

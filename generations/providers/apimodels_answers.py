@@ -7,23 +7,36 @@ Pages: "Kling Image API", "Files" and "Account" of apimodels.app, and its own pu
 import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Literal
 
 import httpx
 
 from generations.providers import errors
-from generations.providers.exchange import Checkup, Cost, Output, Progress, Submission, Uploaded
-from generations.providers.kling_family import MODERATION, Codes, by_status, read_code, readable, retry_after
+from generations.providers.exchange import Checkup, Cost, Output, Progress, State, Submission, Uploaded, not_yet
+from generations.providers.kling_family import MODERATION, Codes, by_status, read_code, read_id, readable, retry_after
+from generations.providers.spec import Answers
 
 View = Mapping[str, object]
 
 # STATUSES: apimodels' word --> ours. Words that are not here mean "still running".
-STATUSES: Mapping[str, Literal["running", "succeeded", "failed"]] = {
+STATUSES: Mapping[str, State] = {
     "pending": "running",
     "processing": "running",
     "completed": "succeeded",
     "failed": "failed",
 }
+ANSWERS = Answers(
+    words=STATUSES,
+    named=frozenset({"state"}),
+    places=(
+        "code",
+        "msg",
+        "data.taskId",
+        "data.state",
+        "data.resultUrls[]",
+        "data.failMsg",
+        "data.failCode",
+    ),
+)
 
 # ERRORS: the body's code, which is an HTTP status and may come with HTTP 200, or else the HTTP status --> ours.
 ERRORS: Codes = {
@@ -40,25 +53,29 @@ ERRORS: Codes = {
 
 def parse_create(response: httpx.Response) -> Submission:
     """The task's id, or the error that the code stands for."""
-    return Submission(_named(response, _read_first(response), "taskId"))
+    if known := read_id(_read_first(response).get("taskId")):
+        return Submission(known)
+    raise _unreadable(response)
 
 
 def parse_query(response: httpx.Response) -> Progress:
     """Where the task is. A success without pictures is not one yet."""
     data = _read(response)
-    known, word = _text(data.get("taskId")), _text(data.get("state"))
+    known, word = read_id(data.get("taskId")), _text(data.get("state")).lower()
     if not (known or word):
         raise _unreadable(response)
-    state = STATUSES.get(word.lower(), "running")
+    state = STATUSES.get(word, "running")
     if state == "failed":
         return _failed(known, data)
     outputs = tuple(Output(index, url) for index, url in enumerate(_addresses(data)))
-    return Progress("succeeded", known, outputs) if state == "succeeded" and outputs else Progress("running", known)
+    return Progress("succeeded", known, outputs) if state == "succeeded" and outputs else not_yet(known, word, STATUSES)
 
 
 def parse_upload(response: httpx.Response) -> Uploaded:
     """Where the file is, for seven days."""
-    return Uploaded(_named(response, _read_first(response), "publicUrl"))
+    if address := _text(_read_first(response).get("publicUrl")):
+        return Uploaded(address)
+    raise _unreadable(response)
 
 
 def parse_costs(response: httpx.Response) -> Cost | None:
@@ -113,12 +130,6 @@ def _unreadable(response: httpx.Response) -> errors.Unreadable:
 
 def _beginning(response: httpx.Response) -> str:
     return readable(response.content[:300].decode(errors="replace"))
-
-
-def _named(response: httpx.Response, data: View, name: str) -> str:
-    if found := _text(data.get(name)):
-        return found
-    raise _unreadable(response)
 
 
 def _failed(known: str, data: View) -> Progress:

@@ -8,6 +8,9 @@ from typing import Literal
 
 import httpx
 
+State = Literal["running", "succeeded", "failed"]
+NO_PICTURES = "The provider says that it is done, but klingweb finds no picture in its answer. The answer is kept."
+
 
 @dataclass(frozen=True)
 class Account:
@@ -147,11 +150,26 @@ class Submission:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a request is at the provider. `reason` holds its own words where it failed, `task_id` its name for it."""
+    """Where a request is at the provider. `reason` holds its own words where it failed, `task_id` its name for it.
 
-    state: Literal["running", "succeeded", "failed"]
+    `strange` is a sentence about what was not understood, where it only seems to be running because of that.
+    """
+
+    state: State
     task_id: str = ""
     outputs: tuple[Output, ...] = ()
     reason: str = ""
     moderated: bool = False
     cost: Cost | None = None
+    strange: str = field(default="", compare=False)
+
+
+def not_yet(task_id: str, word: str, words: Mapping[str, State]) -> Progress:
+    """Still running as far as anybody can tell, with what is strange about it: a new word, or no pictures in a success.
+
+    `words` are the provider's status words with what they mean.
+    """
+    if words.get(word) == "running":
+        return Progress("running", task_id)
+    unknown = f"klingweb does not know the provider's status “{word[:60]}”, so it goes on asking. The answer is kept."
+    return Progress("running", task_id, strange=NO_PICTURES if word in words else unknown)

@@ -19,6 +19,7 @@ from generations.providers import errors
 from generations.providers.exchange import Account, Checkup, Listed, Order, Progress, Submission, Task
 from generations.providers.fields import ALWAYS, Field, Mark, Ours, Source, Switch, When, equals
 from generations.providers.kling_family import (
+    ANSWERS,
     address_of,
     body_of,
     listed,
@@ -330,4 +331,5 @@ PROVIDER = Provider(
     parse_checkup=parse_checkup,
     listing=Listing(build=build_list, parse=parse_list),
     finds_by_external_id=True,
+    answers=ANSWERS,
 )

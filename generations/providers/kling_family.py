@@ -15,11 +15,10 @@ from urllib.parse import quote
 import httpx
 
 from generations.providers import errors
-from generations.providers.exchange import Account, Cost, Listed, Order, Output, Progress
+from generations.providers.exchange import Account, Cost, Listed, Order, Output, Progress, State, not_yet
 from generations.providers.fields import Elements, Field, Picture, Switch
-from generations.providers.spec import Operation
+from generations.providers.spec import Answers, Operation
 
-HTTP_OK = 200
 LONGEST_WAIT = 3600.0  # seconds; no provider's advice is taken for longer
 LONGEST_ID = 200
 
@@ -60,7 +59,26 @@ CODES: Codes = {
 }
 
 # Kling's word --> ours. Words that are not here mean "still running".
-STATUSES = {"submitted": "running", "processing": "running", "succeed": "succeeded", "failed": "failed"}
+STATUSES: Mapping[str, State] = {
+    "submitted": "running",
+    "processing": "running",
+    "succeed": "succeeded",
+    "failed": "failed",
+}
+ANSWERS = Answers(
+    words=STATUSES,
+    named=frozenset({"task_status"}),
+    places=(
+        "code",
+        "message",
+        "data.task_id",
+        "data.task_status",
+        "data.task_status_msg",
+        "data.task_result.images[].url",
+        "data.task_result.series_images[].url",
+        "data.final_unit_deduction",
+    ),
+)
 
 # Failed tasks give their reason as free text: classified loosely, as seen in three clients by 20 November 2026.
 MODERATION = re.compile(r"risk|sensitive|securit.*polic|content polic|prohibit|violat|illegal", re.IGNORECASE)
@@ -104,10 +122,13 @@ def read_code(value: object) -> int | None:
 
 
 def read_envelope(response: httpx.Response) -> object:
-    """The `data` of an answer whose code is 0; anything else raises the error that its code stands for."""
+    """The `data` of an answer whose code is 0; anything else raises the error that its code stands for.
+
+    A gateway may have given another HTTP status to an answer that is whole: what it says counts.
+    """
     body = read_json(response)
     code = read_code(body.get("code"))
-    if response.status_code == HTTP_OK and code == 0:
+    if code == 0 and (response.is_success or body.get("data")):
         return body.get("data")
     raise error_of(response, code, str(body.get("message") or ""))
 
@@ -138,7 +159,9 @@ def by_status(status: int) -> type[errors.ProviderError]:
         return errors.AccountTrouble
     if status == 429:
         return errors.Busy
-    return errors.Refused if 400 <= status < 500 else errors.Unavailable
+    if status < 400:
+        return errors.Unreadable
+    return errors.Refused if status < 500 else errors.Unavailable
 
 
 def readable(words: object) -> str:
@@ -174,7 +197,8 @@ def read_task(data: object) -> dict[str, object]:
 
 def progress_of(task: Mapping[str, object]) -> Progress:
     """Where a task is, from Kling's own view of it. A success without pictures is not one yet."""
-    state = STATUSES.get(str(task.get("task_status", "")).lower(), "running")
+    word = str(task.get("task_status") or "").strip().lower()
+    state = STATUSES.get(word, "running")
     known = read_id(task.get("task_id"))
     reason = readable(task.get("task_status_msg"))
     if state == "failed":
@@ -182,7 +206,7 @@ def progress_of(task: Mapping[str, object]) -> Progress:
     outputs = outputs_of(task.get("task_result"))
     if state == "succeeded" and outputs:
         return Progress("succeeded", known, outputs=outputs, cost=_cost(task.get("final_unit_deduction")))
-    return Progress("running", known)
+    return not_yet(known, word, STATUSES)
 
 
 def outputs_of(result: object) -> tuple[Output, ...]:

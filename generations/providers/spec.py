@@ -21,6 +21,7 @@ from generations.providers.exchange import (
     Listed,
     Order,
     Progress,
+    State,
     Submission,
     Task,
     Upload,
@@ -325,6 +326,19 @@ class Costs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answers:
+    """How its answers are written, so that an admin can say what has changed in them.
+
+    `words` are its status words with what they mean; they stand under the names in `named`, wherever that is. `places`
+    are the documented ones of what is read of a task: `data.images[].url`.
+    """
+
+    words: Mapping[str, State] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
+    places: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provider:
     """One remote service: its declaration, and the pure functions that write its requests and read its answers.
 
@@ -357,6 +371,7 @@ class Provider:
     costs: Costs | None = None
     build_cancel: Callable[[Task, Account, datetime], httpx.Request] | None = None
     finds_by_external_id: bool = False
+    answers: Answers = Answers()
 
     def operation(self, slug: str) -> Operation | None:
         """The operation of this slug."""

@@ -43,6 +43,7 @@ from generations.providers.spec import (
     Uploads,
 )
 from generations.providers.useapi_answers import (
+    ANSWERS,
     accounts_of,
     capacities,
     faces_of,
@@ -177,11 +178,6 @@ def parse_list(response: httpx.Response) -> tuple[Listed, ...]:
     return listed(_part(response, "history"))
 
 
-def build_running(account: Account, _since: datetime) -> httpx.Request:
-    """GET what is running for all accounts, which names our own reference."""
-    return _get(account, "/scheduler/available", {})
-
-
 def parse_running(response: httpx.Response) -> tuple[Listed, ...]:
     """The tasks that have not ended."""
     return running(_part(response, "executing"))
@@ -205,8 +201,8 @@ def parse_upload(response: httpx.Response) -> Uploaded:
     raise errors.Refused("Kling cannot use this picture. Choose another one.", details=words_of(view))
 
 
-def build_accounts(account: Account, _now: datetime) -> httpx.Request:
-    """GET how much room each account has."""
+def build_accounts(account: Account, _moment: datetime) -> httpx.Request:
+    """GET how much room each account has, and what is running for all of them, which names our own reference."""
     return _get(account, "/scheduler/available", {})
 
 
@@ -292,9 +288,10 @@ PROVIDER = Provider(
     build_checkup=build_checkup,
     parse_checkup=parse_checkup,
     listing=Listing(build=build_list, parse=parse_list),
-    lookups=(Lookup(build=build_running, parse=parse_running), Lookup(build=build_since, parse=parse_list)),
+    lookups=(Lookup(build=build_accounts, parse=parse_running), Lookup(build=build_since, parse=parse_list)),
     uploads=Uploads(build=build_upload, parse=parse_upload, keeps=KEPT),
     accounts=Accounts(build=build_accounts, parse=parse_accounts),
     faces=Faces(build=build_faces, parse=parse_faces),
     build_cancel=build_cancel,
+    answers=ANSWERS,
 )

@@ -10,25 +10,38 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Literal
 
 import httpx
 
 from generations.providers import errors
-from generations.providers.exchange import Capacity, Face, Listed, Output, Progress
-from generations.providers.kling_family import LONGEST_WAIT, read_json, readable, retry_after
+from generations.providers.exchange import Capacity, Face, Listed, Output, Progress, State, not_yet
+from generations.providers.kling_family import LONGEST_WAIT, by_status, read_id, read_json, readable, retry_after
+from generations.providers.spec import Answers
 
 View = Mapping[str, object]
 
 # STATUSES: useapi.net's word --> ours. Words that are not here mean "still running". The numbers beside them are not
 # documented, but for one that clients saw on a request that was turned down at once.
-STATUSES: Mapping[object, Literal["running", "succeeded", "failed"]] = {
+STATUSES: Mapping[str, State] = {
     "submitted": "running",
     "processing": "running",
     "succeed": "succeeded",
     "failed": "failed",
 }
 TURNED_DOWN = 7
+ANSWERS = Answers(
+    words=STATUSES,
+    named=frozenset({"status_name"}),
+    places=(
+        "task.id",
+        "status_name",
+        "status_final",
+        "works[].resource.resource",
+        "works[].status_name",
+        "error",
+        "message",
+    ),
+)
 
 # ERRORS: HTTP status --> our error and the sentence for people. 596 is useapi.net's own and in no standard.
 ERRORS: Mapping[int, tuple[type[errors.ProviderError], str]] = {
@@ -66,7 +79,10 @@ def read_answer(response: httpx.Response) -> View:
     """The answer as an object; a refusal raises the error that its HTTP status stands for."""
     if response.is_success:
         return read_json(response)
-    raise _error_of(response)
+    error, view = _error_of(response)
+    if task_id_of(view) and not view.get("error"):  # a gateway gave another HTTP status to an answer that is whole
+        return view
+    raise error
 
 
 def read_request(response: httpx.Response) -> View:
@@ -81,7 +97,7 @@ def read_request(response: httpx.Response) -> View:
 def task_id_of(view: View) -> str:
     """The task's number as text; empty where the answer names none."""
     task = view.get("task")
-    return _text(task.get("id")) if isinstance(task, dict) else ""
+    return read_id(task.get("id")) if isinstance(task, dict) else ""
 
 
 def turned_down(view: View) -> errors.Refused | None:
@@ -106,7 +122,7 @@ def progress_of(view: View) -> Progress:
         return Progress("failed", known, reason=reason, moderated=bool(MODERATION.search(reason)))
     if state == "succeeded" and works and all(_state(work) == "failed" for _, work in works):
         return Progress("failed", known)
-    return Progress("running", known)
+    return Progress("running", known) if view.get("status_final") is False else not_yet(known, _word(view), STATUSES)
 
 
 def listed(history: object) -> tuple[Listed, ...]:
@@ -161,17 +177,17 @@ def words_of(view: View) -> str:
     return readable(_told(view.get("error")) or _told(view.get("message")))
 
 
-def _error_of(response: httpx.Response) -> errors.ProviderError:
+def _error_of(response: httpx.Response) -> tuple[errors.ProviderError, View]:
     status = response.status_code
     try:
         body: View = read_json(response)
         details = words_of(body)
     except errors.Unreadable as unreadable:
         body, details = {}, unreadable.details
-    kind, sentence = ERRORS.get(status, (errors.Refused if 400 <= status < 500 else errors.Unavailable, ""))
+    kind, sentence = ERRORS.get(status, (by_status(status), ""))
     if status in (400, 500) and MODERATION.search(_told(body.get("error"))):
         kind = errors.Moderated
-    return kind(sentence, code=str(status), details=details, retry_after=_retry_after(response, body))
+    return kind(sentence, code=str(status), details=details, retry_after=_retry_after(response, body)), body
 
 
 def _retry_after(response: httpx.Response, body: View) -> float | None:
@@ -193,7 +209,7 @@ def _word(view: View) -> str:
     return _text(view.get("status_name", inner)).lower()
 
 
-def _state(view: View) -> Literal["running", "succeeded", "failed"]:
+def _state(view: View) -> State:
     return "running" if view.get("status_final") is False else STATUSES.get(_word(view), "running")
 
 

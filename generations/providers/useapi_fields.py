@@ -44,10 +44,10 @@ RESTYLE = equals("reference", "restyle")
 WHO = AccountName(name="email", label="Account", help="Left empty, the one with most room is taken.", source=PAGE)
 KIND = Choice(
     name="reference",
-    label="Reference",
-    help="What one picture is for. Without, up to ten pictures can be cited in the prompt.",
+    label="Use a picture as",
+    help="With none of these, up to ten pictures can be cited in the prompt.",
     options=("none", "subject", "face", "restyle"),
-    words={"none": "None, or as cited", "subject": "Subject", "face": "Face", "restyle": "New style"},
+    words={"none": "None", "subject": "Subject", "face": "Face", "restyle": "New style"},
     blank="none",
     default="none",
     required=ALWAYS,

@@ -57,8 +57,8 @@ def _bring_home(image: Image) -> None:
     _keep(image, images.store(image, fetched.path, verified), fetched, verified)
 
 
-def begin_collecting(generation: Generation, progress: Progress, answer: str) -> None:
-    """The provider is done: remember each output, and begin to bring them home."""
+def begin_collecting(generation: Generation, progress: Progress, answer: str) -> bool:
+    """The provider is done: remember each output, and begin to bring them home. False where somebody else was first."""
     provider, operation = find(generation.provider, generation.operation)
     fields: dict[str, Any] = {"problem": "", "problem_details": ""}
     if progress.cost:
@@ -69,6 +69,8 @@ def begin_collecting(generation: Generation, progress: Progress, answer: str) ->
         if advance(generation, Status.COLLECTING, reason=f"{provider.label} is done", answer=answer, **fields):
             made = Image.objects.bulk_create(_pending(generation, output) for output in progress.outputs)
             transaction.on_commit(lambda: queue.enqueue_collects(image.pk for image in made))
+            return True
+    return False
 
 
 def _pending(generation: Generation, output: Output) -> Image:

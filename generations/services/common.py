@@ -19,6 +19,8 @@ from generations.providers.spec import Deadlines
 
 log = logging.getLogger(__name__)
 
+NO_PROBLEM: dict[str, Any] = {"problem": "", "problem_code": "", "problem_details": ""}
+KEPT = 2**16  # characters of an answer; the largest known to be about one request has a tenth
 KEY_OF = "klingweb.key_of"  # in a request's extensions: since when the credential had the key that it was made with
 
 
@@ -45,7 +47,7 @@ def deadlines(generation: Generation) -> Deadlines:
 def kept_answer(generation: Generation, response: httpx.Response) -> str:
     """What an event keeps of an answer: without secrets, and not too long. Its charset is not believed."""
     text = response.content.decode("utf-8", "replace")
-    return client.redact(f"HTTP {response.status_code}\n{text}", generation.credential.secrets.values())
+    return client.redact(f"HTTP {response.status_code}\n{text}", generation.credential.secrets.values(), KEPT)
 
 
 def fail(

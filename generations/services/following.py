@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import httpx
 from django.utils import timezone
 
-from generations import ledger, queue
+from generations import interpretation, ledger, queue
 from generations.lifecycle import advance, note
 from generations.models import Generation, Status
 from generations.providers import client, errors
@@ -14,6 +14,7 @@ from generations.providers.exchange import Progress, Reply, Task
 from generations.providers.registry import find
 from generations.services.collecting import begin_collecting
 from generations.services.common import (
+    NO_PROBLEM,
     account_of,
     deadlines,
     fail,
@@ -27,6 +28,8 @@ from generations.services.common import (
 from klingweb.accounts.models import User
 
 PATIENCE = 10.0  # seconds that a person waits at most
+MOST_RIDDLES = 20  # of one generation: a provider may put a new word into each answer
+NO_WORD = "The provider refuses to say where this request is. klingweb goes on asking, and the answer is kept."
 
 
 def pause(generation: Generation, now: datetime) -> timedelta:
@@ -44,19 +47,20 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
     generation = load(pk)
     if not generation or generation.status != Status.RUNNING or not isinstance(reply, httpx.Response):
         return
-    provider, _ = find(generation.provider, generation.operation)
+    answer = kept_answer(generation, reply)
     try:
-        progress = provider.parse_query(reply)
+        progress = interpretation.read_query(generation, reply)
     except errors.ProviderError as error:
         heed(generation, error, reply)
-        if isinstance(error, errors.Unreadable):
-            _keep_riddle(generation, error, kept_answer(generation, reply))
+        if isinstance(error, errors.Unreadable | errors.Refused):
+            sentence = NO_WORD if isinstance(error, errors.Refused) else error.sentence
+            _keep_riddle(generation, sentence, error.code, error.details, answer)
         if isinstance(error, errors.NotFound) and generation.cancel_asked_at:
             advance(generation, Status.CANCELED, reason="The provider has let go of it")
             return
         _give_up_if_over(generation, unknown=isinstance(error, errors.NotFound))
         return
-    _apply(generation, progress, kept_answer(generation, reply))
+    apply(generation, progress, answer)
 
 
 def check_now(generation: Generation) -> None:
@@ -107,20 +111,30 @@ def _give_up_if_over(generation: Generation, *, unknown: bool) -> None:
     fail(generation, sentence, doubts=generation.doubts + 1)
 
 
-def _apply(generation: Generation, progress: Progress, answer: str) -> None:
+def apply(generation: Generation, progress: Progress, answer: str) -> None:
+    """Move a running generation to where the provider says that it is."""
     if progress.state == "succeeded":
         begin_collecting(generation, progress, answer)
     elif progress.state == "failed":
         kind = errors.Moderated if progress.moderated else errors.Refused
         fail(generation, kind.default_sentence, details=progress.reason, answer=answer)
     else:
+        if progress.strange:
+            _keep_riddle(generation, progress.strange, "", "", answer)
+        elif generation.problem:
+            _show(generation, **NO_PROBLEM)
         _give_up_if_over(generation, unknown=False)
 
 
-def _keep_riddle(generation: Generation, error: errors.ProviderError, answer: str) -> None:
-    """Keep an answer that nobody understands, once, and say so: it can be read again when klingweb has learned it."""
-    if not generation.problem:
-        note(generation, error.sentence, answer)
-        Generation.objects.filter(pk=generation.pk, status=Status.RUNNING).update(
-            problem=error.sentence, problem_details=error.details[:400], changed=timezone.now()
-        )
+def _keep_riddle(generation: Generation, sentence: str, code: str, details: str, answer: str) -> None:
+    """Keep one answer of each kind that nobody understands, and say so: it can be read again when that is mended."""
+    if generation.problem == sentence and generation.problem_code == code:
+        return
+    reason, riddles = f"{sentence} {code}".strip(), generation.events.filter(riddle=True)
+    if len(riddles) < MOST_RIDDLES and reason not in {each.reason for each in riddles}:
+        note(generation, reason, answer, riddle=True)
+    _show(generation, problem=sentence, problem_code=code, problem_details=details[:400])
+
+
+def _show(generation: Generation, **fields: str) -> None:
+    Generation.objects.filter(pk=generation.pk, status=Status.RUNNING).update(changed=timezone.now(), **fields)

@@ -9,14 +9,24 @@ import httpx
 from django.conf import settings
 from django.utils import timezone
 
-from generations import assets, credentials, queue
-from generations.lifecycle import advance
+from generations import assets, credentials, interpretation, queue
+from generations.lifecycle import advance, note
 from generations.models import AssetCopy, Generation, Reference, Status
 from generations.providers import client, errors
-from generations.providers.exchange import FateUnknown, NotSent, Order, Reply
+from generations.providers.exchange import FateUnknown, NotSent, Order, Reply, Submission
 from generations.providers.registry import find
 from generations.services.collecting import begin_collecting
-from generations.services.common import account_of, deadlines, fail, kept_answer, lane, load, paced, poll_pause
+from generations.services.common import (
+    NO_PROBLEM,
+    account_of,
+    deadlines,
+    fail,
+    kept_answer,
+    lane,
+    load,
+    paced,
+    poll_pause,
+)
 from generations.services.readying import rest
 
 log = logging.getLogger(__name__)
@@ -103,23 +113,28 @@ def is_over(generation: Generation, now: datetime) -> bool:
 
 
 def _read_submission(generation: Generation, response: httpx.Response) -> None:
-    provider, _ = find(generation.provider, generation.operation)
     answer = kept_answer(generation, response)
     try:
-        submission = provider.parse_create(response)
+        submission = interpretation.read_create(generation, response)
     except errors.ProviderError as error:
         _refuse(generation, error, answer)
-        return
+    else:
+        accept(generation, submission, answer)
+
+
+def accept(generation: Generation, submission: Submission, answer: str) -> bool:
+    """The provider has it: follow it from here, or bring home what it made at once."""
     if submission.progress:
-        begin_collecting(generation, submission.progress, answer)
-        return
-    advance(
+        return begin_collecting(generation, submission.progress, answer)
+    provider, _ = find(generation.provider, generation.operation)
+    return advance(
         generation,
         Status.RUNNING,
         reason=f"{provider.label} is making the pictures",
         answer=answer,
         provider_task_id=submission.task_id,
         due_at=timezone.now() + poll_pause(timedelta(0)),
+        **NO_PROBLEM,
     )
 
 
@@ -166,12 +181,15 @@ def _requeue(generation: Generation, reason: str, pause: timedelta, answer: str 
 
 def _unconfirm(generation: Generation, reason: str, answer: str = "") -> bool:
     if generation.status == Status.UNCONFIRMED:
+        if answer:
+            note(generation, reason, answer, riddle=True)
         return False
     return advance(
         generation,
         Status.UNCONFIRMED,
         reason=reason,
         answer=answer,
+        riddle=bool(answer),
         problem="Nobody knows whether this request arrived, so it is not simply sent again.",
         problem_details=reason[:400],
         doubts=generation.doubts + 1,

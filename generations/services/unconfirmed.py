@@ -15,14 +15,26 @@ from typing import IO
 import httpx
 from django.utils import timezone
 
-from generations import ledger
+from generations import interpretation, ledger
 from generations.lifecycle import advance
 from generations.models import Generation, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Listed, Progress, Reply
 from generations.providers.registry import PROVIDERS, find
 from generations.services import collecting
-from generations.services.common import KEY_OF, account_of, deadlines, fail, free_call, heed, load, paced, query
+from generations.services.common import (
+    KEY_OF,
+    NO_PROBLEM,
+    account_of,
+    deadlines,
+    fail,
+    free_call,
+    heed,
+    load,
+    paced,
+    query,
+)
+from generations.services.restoring import sent_since
 from klingweb.accounts.models import User
 
 UNKNOWN_AFTER = 360  # seconds after the POST's deadline; a look-up may lag behind by minutes
@@ -56,7 +68,7 @@ def begin(generation: Generation, task_id: str = "") -> client.Call:
         return query(generation, task_id)
     turn = int(timezone.now().timestamp()) // max(1, int(paced(LOOKS[0][1]).total_seconds()))
     number = turn % len(provider.lookups)
-    since = (generation.submitted_at or generation.created) - EARLIER
+    since = sent_since(generation) - EARLIER
     request = provider.lookups[number].build(account_of(generation), since)
     request.extensions |= {LOOKUP: number, KEY_OF: generation.credential.changed_at}
     return free_call(generation.credential, request, deadlines(generation).query)
@@ -71,9 +83,9 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
     try:
         number = reply.request.extensions.get(LOOKUP)
         if number is not None:
-            _search(generation, provider.lookups[number].parse(reply))
+            _search(generation, interpretation.read_list(generation, provider.lookups[number].parse, reply))
             return
-        progress = provider.parse_query(reply)
+        progress = interpretation.read_query(generation, reply)
     except errors.NotFound:
         _not_found(generation, timezone.now())
     except errors.ProviderError as error:
@@ -99,7 +111,7 @@ def it_was_made(generation: Generation, task_id: str, person: User) -> None:
         raise CannotTell("Paste the id of the task as the provider shows it: letters, digits, - and _ only.")
     progress = _ask(generation, task_id)
     known = progress.task_id or task_id
-    if _owned([known], generation):
+    if owned([known], generation):
         raise CannotTell("That task belongs to another generation. Check the id and paste it again.")
     _found(generation, known, f"{person.display_name} found it at the provider")
     ledger.write(generation.team, person, "it was made", generation, f"Task {known} at the provider")
@@ -142,7 +154,7 @@ def _ask(generation: Generation, task_id: str) -> Progress:
     if not isinstance(reply, httpx.Response):
         raise CannotTell(f"The provider does not answer just now. {reply.reason} Try again in a minute.")
     try:
-        return find(generation.provider, generation.operation)[0].parse_query(reply)
+        return interpretation.read_query(generation, reply)
     except errors.NotFound:
         raise CannotTell("The provider knows no task of that id. Check it and paste it again.") from None
     except errors.ProviderError as error:
@@ -150,9 +162,8 @@ def _ask(generation: Generation, task_id: str) -> Progress:
 
 
 def _found(generation: Generation, task_id: str, reason: str) -> None:
-    blank = {"problem": "", "problem_code": "", "problem_details": ""}
     moment = timezone.now()
-    advance(generation, Status.RUNNING, reason=reason, provider_task_id=task_id, due_at=moment, **blank)
+    advance(generation, Status.RUNNING, reason=reason, provider_task_id=task_id, due_at=moment, **NO_PROBLEM)
 
 
 def _search(generation: Generation, listed: tuple[Listed, ...]) -> None:
@@ -162,7 +173,7 @@ def _search(generation: Generation, listed: tuple[Listed, ...]) -> None:
         _found(generation, named.task_id, "The provider has it after all, under our name")
         return
     alike = [each for each in listed if _is_like(each, generation)]
-    taken = _owned([each.task_id for each in alike], generation)
+    taken = owned([each.task_id for each in alike], generation)
     free = [each for each in alike if each.task_id not in taken]
     if len(free) == 1 and not _rivals(generation):
         _found(generation, free[0].task_id, "The provider has exactly one task that it can be")
@@ -179,11 +190,11 @@ def _is_like(listed: Listed, generation: Generation) -> bool:
     """Whether a task without a name of ours may be this request: the same prompt, made while it was on its way."""
     sent = generation.submitted_at or generation.created
     until = sent + timedelta(seconds=deadlines(generation).create) + EARLIER
-    in_time = listed.created_at is not None and sent - EARLIER <= listed.created_at <= until
+    in_time = listed.created_at is not None and sent_since(generation) - EARLIER <= listed.created_at <= until
     return not listed.external_id and in_time and listed.prompt.strip() == generation.prompt.strip()
 
 
-def _owned(task_ids: list[str], generation: Generation) -> set[str]:
+def owned(task_ids: list[str], generation: Generation) -> set[str]:
     """Those of the provider's tasks that other generations own."""
     others = Generation.objects.filter(provider=generation.provider, provider_task_id__in=task_ids)
     return set(others.exclude(pk=generation.pk).values_list("provider_task_id", flat=True))

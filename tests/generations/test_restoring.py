@@ -2,12 +2,17 @@
 
 from datetime import timedelta
 
+import httpx
 import pytest
+import time_machine
 from django.utils import timezone
 
-from generations import dispatch, lifecycle
+from generations import credentials, dispatch, lifecycle
+from generations.catalogue import offers
 from generations.models import Charge, Credential, Generation, Status
-from generations.services import restoring, submission, unconfirmed
+from generations.services import asking, restoring, submission, unconfirmed
+from klingweb.accounts.models import Membership, Team, User
+from klingweb.demo import SANDBOX_SECRETS
 from tests.generations.test_unconfirmed import WAITING, lost, posts
 from tests.road import Ask, Follow
 
@@ -66,6 +71,23 @@ def test_certainty_counts_from_the_restore_because_it_may_have_been_sent_until_t
     unconfirmed.look_again(Generation.objects.get())
     generation.refresh_from_db()
     assert generation.status == Status.UNCONFIRMED  # two requests may be on their way: a person decides
+
+
+def test_useapi_finds_what_was_sent_long_before_the_restore(
+    bob: User, halden: Team, follow: Follow, sandbox: str
+) -> None:
+    secrets = SANDBOX_SECRETS["useapi"]
+    key, _ = credentials.ensure(team=halden, provider="useapi", name="Relay", base_url="sandbox:", secrets=secrets)
+    member = Membership.objects.select_related("team", "user").get(user=bob)
+    offer = next(each for each in offers(halden) if each.provider.slug == "useapi")
+    generation = asking.ask(member, offer, offer.operation(""), key, {"prompt": "A vase"}, "form").generation
+    assert generation
+    generation = as_in_the_backup(follow(generation), Status.QUEUED)
+    with time_machine.travel(timezone.now() + timedelta(hours=6)):
+        generation = restore(generation)
+        assert follow(generation, to=lifecycle.TERMINAL).status == Status.SUCCEEDED
+    told = httpx.get(f"{sandbox}/requests").json()["requests"]
+    assert [each["accepted"] for each in told].count(True) == 1
 
 
 def test_where_a_provider_cannot_tell_a_person_decides(ask: Ask, credential: Credential) -> None:
