@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
+from generations import deliveries
 from generations.credentials import SANDBOX, BadCredential, Key, check_base_url, check_secrets
 from generations.providers.spec import CredentialWay, Provider, SecretField
 from generations.services.keys import Limits
@@ -130,6 +131,7 @@ class LimitsForm(ProviderForm):
         max_value=1_000_000,
         required=False,
     )
+    webhooks = forms.BooleanField(label="Webhooks", initial=True, required=False)
 
     def __init__(self, provider: Provider, data: Any = None, **kwargs: Any) -> None:
         super().__init__(provider, data, **kwargs)
@@ -138,12 +140,18 @@ class LimitsForm(ProviderForm):
         other = {"pictures": "requests", "requests": "pictures"}[provider.slot_unit]
         slots.help_text = f"{provider.label} counts {provider.slot_unit}, not {other}."
         slots.initial = provider.default_slots
+        self.fields["webhooks"].help_text = (
+            f"{provider.label} calls klingweb when a request moves on, so that pictures are here sooner. What it says "
+            f"is never believed: klingweb asks. {_whether_reachable()}"
+        )
+        if not any(each.webhook for each in provider.operations):
+            del self.fields["webhooks"]
 
     @property
     def limits(self) -> Limits:
         """What was entered."""
         cleaned = self.cleaned_data
-        return Limits(cleaned["name"], cleaned["slots"], cleaned["daily_pictures"])
+        return Limits(cleaned["name"], cleaned["slots"], cleaned["daily_pictures"], cleaned.get("webhooks", True))
 
 
 class AddForm(LimitsForm, KeyForm):
@@ -159,6 +167,12 @@ class PauseForm(forms.Form):
         max_length=200,
         error_messages={"required": "Say why, for those who find it paused."},
     )
+
+
+def _whether_reachable() -> str:
+    if deliveries.reachable():
+        return f"It has to reach {settings.PUBLIC_URL}/hooks/."
+    return "Only once KLINGWEB_PUBLIC_URL is an https address on the internet."
 
 
 def _addresses(provider: Provider) -> list[tuple[str, str]]:

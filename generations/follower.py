@@ -22,14 +22,14 @@ from typing import Protocol
 
 from django.conf import settings
 from django.db import DatabaseError, DataError, close_old_connections
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from generations import credentials, dispatch, images, queue
 from generations.models import Credential, Generation, Lease, Status
 from generations.providers import client
 from generations.providers.exchange import Reply
-from generations.services import following, submission, unconfirmed
+from generations.services import following, listing, submission, unconfirmed
 from generations.services.common import paced
 from klingweb.secrets import Undecryptable
 
@@ -47,7 +47,8 @@ def take_lease(token: str) -> bool:
     until = now + timedelta(seconds=settings.FOLLOWER_LEASE)
     Lease.objects.get_or_create(name=queue.FOLLOWER, defaults={"expires_at": now})
     mine = Lease.objects.filter(name=queue.FOLLOWER, token=token).update(expires_at=until)
-    free = Lease.objects.filter(name=queue.FOLLOWER, expires_at__lte=now)
+    impossible = Q(expires_at__gt=now + timedelta(seconds=3 * settings.FOLLOWER_LEASE))  # the clock was set back
+    free = Lease.objects.filter(Q(expires_at__lte=now) | impossible, name=queue.FOLLOWER)
     return bool(mine or free.update(token=token, expires_at=until))
 
 
@@ -64,9 +65,9 @@ def asked_to_stop() -> bool:
 
 @dataclass(frozen=True)
 class Open:
-    """A call that is on its way: for which generation, with which credential, and who takes the reply."""
+    """A call that is on its way: for which generation, if for one, with which credential, and who takes the reply."""
 
-    generation: uuid.UUID
+    generation: uuid.UUID | None
     credential: int
     call: client.Call
     finish: Callable[[Reply], None]
@@ -97,6 +98,9 @@ class Turn:
         self.inbox: queues.SimpleQueue[Answered] = queues.SimpleQueue()
         self.asked: set[uuid.UUID] = set()  # generations with an open poll
         self.open: Counter[tuple[int, bool]] = Counter()  # open calls by credential and whether they are paid
+        self.listed: dict[listing.Place, listing.Round] = {}  # lists that are being asked for
+        self.misses: Counter[uuid.UUID] = Counter()  # how many lists in a row did not show a generation
+        self.alone: set[uuid.UUID] = set()  # what no list answers for: it is asked about by itself
         self.renewed = -math.inf
 
     def run(self, *, until: Callable[[], bool] = asked_to_stop) -> None:
@@ -127,6 +131,7 @@ class Turn:
     def _step(self) -> None:
         submission.give_up_silent(self.token)
         self._submit()
+        self._list()
         self._ask(Generation.objects.filter(status=Status.RUNNING), following)
         lost = Generation.objects.filter(status=Status.UNCONFIRMED, provider__in=unconfirmed.findable())
         self._ask(lost, unconfirmed)
@@ -141,6 +146,22 @@ class Turn:
                     if call := submission.begin(chosen, self.token):
                         finish = partial(submission.finish, chosen.pk, self.token)
                         self._send(Open(chosen.pk, credential.pk, call, finish))
+
+    def _list(self) -> None:
+        """Where many are due, the provider's list tells which of them have ended."""
+        now = timezone.now()
+        for place in listing.places(now):
+            if place not in self.listed and (asked := listing.begin(place, now, self.alone)):
+                self.listed[place] = asked
+                asked.open = len(asked.calls)
+                for call in asked.calls:
+                    self._post(Open(None, asked.sample.credential_id, call, partial(self._note_page, place, asked)))
+
+    def _note_page(self, place: listing.Place, asked: listing.Round, reply: Reply) -> None:
+        asked.take(reply)
+        if not asked.open:
+            del self.listed[place]
+            self.alone |= listing.finish(place, asked, self.misses)
 
     def _ask(self, generations: QuerySet[Generation], verb: Look) -> None:
         """Free calls about those that are due: where they are, or whether they exist."""
@@ -169,8 +190,11 @@ class Turn:
 
     def _send(self, opened: Open) -> None:
         self.open[opened.credential, opened.call.paid] += 1
-        if not opened.call.paid:
+        if opened.generation and not opened.call.paid:
             self.asked.add(opened.generation)
+        self._post(opened)
+
+    def _post(self, opened: Open) -> None:
         future = client.shared().send(opened.call)
         future.add_done_callback(lambda done: self.inbox.put(Answered(opened, done.result())))
 
@@ -195,8 +219,9 @@ class Turn:
                 return
         except Exception:
             log.exception("%s: the answer could not be handled", opened.generation)
-        self.open[opened.credential, opened.call.paid] -= 1
-        self.asked.discard(opened.generation)
+        if opened.generation:
+            self.open[opened.credential, opened.call.paid] -= 1
+            self.asked.discard(opened.generation)
 
 
 def postpone(generation: Generation, pause: timedelta) -> None:

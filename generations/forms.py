@@ -87,10 +87,8 @@ class CreateForm:
         if declared.name in self.errors:
             return False
         if isinstance(declared, Picture) and declared.series:
-            empty = [
-                name for name in row_of(self.operation, declared) if not self.raw.get(name) and name not in self.errors
-            ]
-            return declared.name in empty[1:]
+            empty = [name for name in row_of(self.operation, declared) if not self.raw.get(name)]
+            return declared.name in empty and (declared.name != empty[0] or not self.errors.keys().isdisjoint(empty))
         if isinstance(declared, AccountName):
             return len(self.accounts) < 2
         return isinstance(declared, Ours | Fixed) or (declared.meaning == "shape" and self.follows)

@@ -26,7 +26,8 @@ T = TypeVar("T")
 Steps = tuple[str, ...]
 
 WHOLE = "$"  # the path of the answer as a whole
-PATH = re.compile(r"\$|(\[\])+(\.[^.\[\]\s]+(\[\])*)*|[^.\[\]\s]+(\[\])*(\.[^.\[\]\s]+(\[\])*)*")
+NAME = r"[^.\[\]\s$]+(\[\])*"
+PATH = re.compile(rf"\$|(\[\])+(\.{NAME})*|{NAME}(\.{NAME})*")
 NOTHING: tuple[Any, ...] = (None, "", [], {})
 KINDS: Mapping[str, type[errors.ProviderError]] = {
     "moderated": errors.Moderated,
@@ -209,13 +210,18 @@ def moved(value: Any, source: Steps, target: Steps) -> Any:
     value = _opened(value)
     if source and target and source[0] == target[0]:
         head, inner, outer = source[0], source[1:], target[1:]
-        if head == "[]":
-            return [moved(each, inner, outer) for each in value] if isinstance(value, list) else value
-        has_it = isinstance(value, dict) and head in value
-        return value | {head: moved(value[head], inner, outer)} if has_it else value
+        if isinstance(value, dict) and head in value:
+            return value | {head: moved(value[head], inner, outer)}
+        if isinstance(value, list) and head == "[]" and inner.count("[]") == outer.count("[]"):
+            return [moved(each, inner, outer) for each in value]
     found = list(_found(value, source))
-    free = not target or next(_found(value, target), NOTHING) is NOTHING
+    free = source[: len(target)] == target or next(_found(value, target), NOTHING) is NOTHING
     return _put(value, target, found) if found and free else value
+
+
+def stands(value: Any, path: str) -> bool:
+    """Whether there is something at that place."""
+    return next(_found(value, steps(path)), NOTHING) is not NOTHING
 
 
 def _found(value: Any, source: Steps) -> Iterator[Any]:

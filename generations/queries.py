@@ -7,11 +7,12 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from generations.lifecycle import UNFINISHED
-from generations.models import AuditEntry, Credential, Element, Generation, Image, Lease, Status
+from generations.models import AuditEntry, Credential, Element, Event, Generation, Image, Lease, Reading, Status
 from generations.queue import FOLLOWER
 from klingweb.accounts.models import Team
 
 PAGE = 30
+RIDDLES = 5
 OVERLAP = timedelta(seconds=2)  # commits may become visible in another order than their moments
 CLEARING = timedelta(minutes=15)  # after which a request of unknown fate is left to a person
 NEEDS_PERSON = (Status.UNCONFIRMED,)
@@ -87,6 +88,17 @@ def elements_of(team: Team) -> QuerySet[Element]:
 def audit_of(team: Team) -> QuerySet[AuditEntry]:
     """Who did what in the team, newest first."""
     return AuditEntry.objects.filter(team=team).select_related("person")
+
+
+def readings_of(team: Team, provider: str) -> list[Reading]:
+    """The team's rules for reading this provider's answers, in the order in which they work."""
+    return list(Reading.objects.filter(team=team, provider=provider).select_related("by"))
+
+
+def riddles_of(team: Team, provider: str) -> list[Event]:
+    """The last answers of this provider to the team that were not understood."""
+    found = Event.objects.filter(riddle=True, generation__team=team, generation__provider=provider)
+    return list(found.order_by("-at", "-id")[:RIDDLES])
 
 
 def kept(generation: Generation) -> list[Image]:

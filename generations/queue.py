@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Count
 from django.dispatch import receiver
@@ -51,7 +52,8 @@ def nudge_follower() -> None:
     lease = Lease.objects.filter(name=FOLLOWER).first()
     if lease is None:
         lease, _ = Lease.objects.get_or_create(name=FOLLOWER, defaults={"expires_at": now})
-    if lease.expires_at > now or (lease.nudged_at and lease.nudged_at > now - NUDGE_EVERY):
+    held = now < lease.expires_at < now + timedelta(seconds=3 * settings.FOLLOWER_LEASE)
+    if held or (lease.nudged_at and now - NUDGE_EVERY < lease.nudged_at < now + NUDGE_EVERY):
         return
     if Lease.objects.filter(name=FOLLOWER, nudged_at=lease.nudged_at).update(nudged_at=now):
         enqueue("generations.tasks.follow", cluster=FAST)
@@ -82,6 +84,13 @@ def ensure_schedules() -> None:
     _every_minute("sweep", DEFAULT)
     for cluster in (DEFAULT, FAST):
         _every_minute("beat", cluster)
+    heal_schedules()
+
+
+def heal_schedules() -> None:
+    """Have what runs each minute run now where it would wait for longer: the clock was set back."""
+    now = timezone.now()
+    Schedule.objects.filter(next_run__gt=now + timedelta(minutes=5)).update(next_run=now)
 
 
 def _every_minute(task: str, cluster: str) -> None:

@@ -6,11 +6,12 @@ from django.utils import timezone
 
 from generations import follower, queue
 from generations.models import Generation, Status
-from generations.services import collecting, keys, readying, weighing
+from generations.services import clock, collecting, keys, readying, weighing
 
 
 def follow() -> None:
     """One turn of the follower, and the next one behind it."""
+    clock.heal()
     queue.enqueue_ready(readying.due_generations(timezone.now()))
     queue.enqueue_collects(collecting.due_images(timezone.now()))
     follower.Turn().run()

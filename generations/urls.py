@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from generations import webhooks
 from generations.views import (
     audit,
     create,
@@ -13,6 +14,7 @@ from generations.views import (
     history,
     images,
     models_page,
+    readings,
     references,
 )
 
@@ -39,6 +41,7 @@ urlpatterns = [
     path("credentials/", credentials.page, name="credentials"),
     path("credentials/add/", credentials.add, name="credential_add"),
     path("credentials/models/<slug:provider>/", models_page.page, name="models"),
+    path("credentials/readings/<slug:provider>/", readings.page, name="readings"),
     path("audit/", audit.log, name="audit"),
     path("credentials/sending/", credentials.sending, name="sending"),
     path("credentials/<int:pk>/", credentials.change, name="credential_change"),
@@ -47,4 +50,5 @@ urlpatterns = [
     path("credentials/<int:pk>/pause/", credentials.pause, name="credential_pause"),
     path("credentials/<int:pk>/resume/", credentials.resume, name="credential_resume"),
     path("credentials/<int:pk>/remove/", credentials.remove, name="credential_remove"),
+    path("hooks/<slug:provider>/<str:token>/", webhooks.hear, name="webhook"),
 ]

@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Error, Info, register
 from django.db import DatabaseError
 from django.utils import timezone
 
-from generations import queue
+from generations import deliveries, queue
 from generations.models import Heartbeat
 from klingweb import installation
 from klingweb.env import PREFIX
@@ -111,6 +111,20 @@ def check_transport(**_kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register("klingweb")
+def check_webhooks(**_kwargs: Any) -> list[CheckMessage]:
+    """An address that was set is one that providers can call, or nobody expects that they do."""
+    if settings.PUBLIC_URL == settings.LOCAL_ADDRESS or deliveries.reachable():
+        return []
+    return [
+        checks.Warning(
+            f"No provider can call klingweb at {settings.PUBLIC_URL}, so it only asks them: webhooks are not used.",
+            hint=f"Set {PREFIX}PUBLIC_URL to an https address on the internet. All works without, a little later.",
+            id="klingweb.W004",
+        )
+    ]
 
 
 @register("klingweb")

@@ -27,6 +27,8 @@ MATRIX: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "history": ("GET", (302, 200, 200, 200, 200)),
     "generation": ("GET", (302, 404, 200, 200, 200)),
     "models": ("GET", (302, 200, 403, 403, 200)),
+    "readings": ("GET", (302, 200, 403, 403, 200)),
+    "readings POST": ("POST", (302, 422, 403, 403, 302)),
     "decide": ("POST", (302, 404, 403, 302, 302)),
     "delete": ("GET", (302, 404, 403, 200, 200)),
     "audit": ("GET", (302, 200, 403, 403, 200)),
@@ -59,6 +61,7 @@ MATRIX: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "credential_resume": ("POST", (302, 404, 403, 403, 302)),
     "credential_remove": ("GET", (302, 404, 403, 403, 200)),
     "credential_remove POST": ("POST", (302, 404, 403, 403, 302)),
+    "webhook": ("POST", (404, 404, 404, 404, 404)),
     "account": ("GET", (302, 200, 200, 200, 200)),
     "switch_team": ("POST", (302, 404, 302, 302, 302)),
     "invitation": ("GET", (404, 404, 404, 404, 404)),
@@ -110,6 +113,7 @@ def address(name: str, ask: Ask) -> str:
     arguments: dict[str, dict[str, object]] = {
         "generation": {"pk": generation.pk},
         "models": {"provider": "kling"},
+        "readings": {"provider": "kling"},
         "decide": {"pk": generation.pk},
         "delete": {"pk": generation.pk},
         "check": {"pk": generation.pk},
@@ -125,6 +129,7 @@ def address(name: str, ask: Ask) -> str:
         "element": {"pk": element.pk},
         "element_remove": {"pk": element.pk},
         "invitation": {"token": "unknown"},
+        "webhook": {"provider": "kling", "token": "unknown"},
         **{f"credential_{verb}": {"pk": generation.credential_id} for verb in CREDENTIAL_VERBS},
         "account_reset_password_from_key": {"uidb36": "1", "key": "abc-def"},
     }

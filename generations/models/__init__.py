@@ -2,6 +2,7 @@
 
 from generations.models.asset import Asset, AssetCopy, Reference
 from generations.models.credential import Credential, CredentialAccount, SendingPause, Standing
+from generations.models.delivery import Delivery
 from generations.models.element import Element
 from generations.models.generation import Deletion, Event, Generation, Status
 from generations.models.image import Image
@@ -19,6 +20,7 @@ __all__ = [
     "Credential",
     "CredentialAccount",
     "Deletion",
+    "Delivery",
     "Element",
     "Event",
     "Generation",

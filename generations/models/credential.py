@@ -29,6 +29,9 @@ class Credential(models.Model):
     that is sent within one day in UTC. The last test's result is kept: `tested_ok` is None where nobody answered.
     From `removed_at` on it is no longer offered, but its secrets stay until `erased_at`, when the last generation
     that needs them has ended.
+
+    With `webhooks` its provider is asked to call us. `arrivals` are the moments, Unix seconds by operation, of the
+    last generations in a row that such a call had told of before they were seen to have ended.
     """
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="credentials")
@@ -39,6 +42,8 @@ class Credential(models.Model):
     last_four = models.CharField(max_length=4, blank=True)
     slots = models.PositiveSmallIntegerField()
     daily_pictures = models.PositiveIntegerField(null=True, blank=True)
+    webhooks = models.BooleanField(default=True)
+    arrivals = models.JSONField(default=dict, editable=False)
 
     created = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")

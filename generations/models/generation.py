@@ -34,7 +34,8 @@ class Generation(models.Model):
     `values` are as cleaned, under the provider's own names. `account` is the one behind the credential that it goes
     through, where there are several; `renewed` says that its references have been uploaded anew once already.
     `retry_of` is the earlier attempt that a person tried again, `cancel_asked_at` when somebody asked the provider to
-    let go of it.
+    let go of it. `delivered` counts the calls of its webhook, None where its provider was not asked to call, and
+    `hinted_at` is when the last of them made it due.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -67,6 +68,8 @@ class Generation(models.Model):
     provider_task_id = models.CharField(max_length=200, blank=True)
     doubts = models.PositiveSmallIntegerField(default=0, editable=False)
     renewed = models.BooleanField(default=False, editable=False)
+    delivered = models.PositiveSmallIntegerField(null=True, editable=False)
+    hinted_at = models.DateTimeField(null=True, editable=False)
 
     problem = models.CharField(max_length=300, blank=True)
     problem_code = models.CharField(max_length=60, blank=True)

@@ -81,7 +81,7 @@ COUNT = replace(kling_fields.COUNT, source=PAGE)
 RESOLUTION = replace(kling_fields.RESOLUTION, source=PAGE)
 NEGATIVE = replace(kling_fields.NEGATIVE, when=ALWAYS, mark="precaution", source=KLINGS)
 NOT_BESIDE = replace(NEGATIVE, when=NO_IMAGE)
-WEBHOOK = Ours(name="callback_url", label="Webhook", source=PAGE)
+WEBHOOK = Ours(name="callback_url", label="Webhook", meaning="webhook", source=PAGE)
 
 OPTIONAL_PROMPT = replace(kling_fields.OPTIONAL_PROMPT, source=PAGE)
 SUBJECTS = tuple(replace(each, mark="precaution", source=KLINGS) for each in kling_fields.SUBJECTS)

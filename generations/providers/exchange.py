@@ -29,12 +29,13 @@ class Order:
     """One request of a person, ready to be sent. `external_id` is our own name for it, a UUID as text.
 
     `values` are those of the operation's fields, `pictures` each reference image by its field's name, in the form that
-    the provider takes: base64 or address.
+    the provider takes: base64 or address. `callback_url` is where it may call us; empty where it should not.
     """
 
     values: Mapping[str, str | int | float | bool | None] = field(repr=False)
     external_id: str
     pictures: Mapping[str, str] = field(default_factory=dict, repr=False)
+    callback_url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

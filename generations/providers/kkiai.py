@@ -44,7 +44,7 @@ API_KEY = SecretField(name="api_key", label="API key", help="A token from kkiai'
 CREDENTIAL_WAYS = (CredentialWay("API key", (API_KEY,)),)
 
 # OPERATIONS
-WEBHOOK = Ours(name="callback_url", label="Webhook", source=AS_KLING)
+WEBHOOK = Ours(name="callback_url", label="Webhook", meaning="webhook", source=AS_KLING)
 
 
 def _on(page: Source, *fields: Field) -> tuple[Field, ...]:

@@ -142,7 +142,7 @@ def _progress(body: Mapping[str, object]) -> Progress:
         code, reason = _words_of(next(filter(None, map(task.get, ("task_status_msg", "fail_reason", "error"))), ""))
         moderated = CODES.get(code or -1, (None, ""))[0] is errors.Moderated or bool(MODERATION.search(reason))
         return Progress("failed", known, reason=reason, moderated=moderated)
-    return not_yet(known, word, STATUSES)
+    return not_yet(known, word, STATUSES if word or not outputs else {})
 
 
 def _task(body: Mapping[str, object]) -> Mapping[str, object]:

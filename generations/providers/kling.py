@@ -111,7 +111,7 @@ WATERMARK = Switch(
 )
 OURS = (
     Ours(name="external_task_id", label="Our id", source=PAGE),
-    Ours(name="callback_url", label="Webhook", source=PAGE),
+    Ours(name="callback_url", label="Webhook", meaning="webhook", source=PAGE),
 )
 
 
@@ -272,12 +272,15 @@ def build_query(operation: Operation, task: Task, account: Account, now: datetim
 
 def parse_query(response: httpx.Response) -> Progress:
     """Where the task is."""
-    return progress_of(read_task(read_envelope(response)))
+    data = read_envelope(response)
+    if isinstance(data, dict) and data.get("task_status"):  # who asked knows the id
+        return progress_of(data)
+    return progress_of(read_task(data))
 
 
-def build_list(operation: Operation, account: Account, now: datetime) -> httpx.Request:
-    """GET the newest tasks of this operation's path, 500 at once."""
-    url = f"{account.base_url}{operation.path}?pageNum=1&pageSize={NEWEST}"
+def build_list(operation: Operation, account: Account, page: int, now: datetime) -> httpx.Request:
+    """GET tasks of this operation's path, the newest first, 500 on a page."""
+    url = f"{account.base_url}{operation.path}?pageNum={page}&pageSize={NEWEST}"
     return httpx.Request("GET", url, headers=_headers(account, now))
 
 
@@ -329,7 +332,8 @@ PROVIDER = Provider(
     parse_query=parse_query,
     build_checkup=build_checkup,
     parse_checkup=parse_checkup,
-    listing=Listing(build=build_list, parse=parse_list),
+    listing=Listing(build=build_list, parse=parse_list, per_page=NEWEST, most_pages=1000),
     finds_by_external_id=True,
+    signs_with=WEBHOOK_SECRET.name,
     answers=ANSWERS,
 )

@@ -87,7 +87,8 @@ MODERATION = re.compile(r"risk|sensitive|securit.*polic|content polic|prohibit|v
 def body_of(operation: Operation, order: Order) -> dict[str, object]:
     """The values of an order as Kling's JSON. Pictures of a list stand there one after the other, without gaps."""
     given = [each for each in operation.fields if order.values.get(each.name) is not None]
-    body: dict[str, object] = {}
+    asks_for_calls = order.callback_url and operation.webhook
+    body: dict[str, object] = {operation.webhook: order.callback_url} if asks_for_calls else {}
     lists: dict[str, list[object]] = {}
     for each in given:
         if isinstance(each, Picture) and each.parameter:
@@ -124,25 +125,25 @@ def read_code(value: object) -> int | None:
 def read_envelope(response: httpx.Response) -> object:
     """The `data` of an answer whose code is 0; anything else raises the error that its code stands for.
 
-    A gateway may have given another HTTP status to an answer that is whole: what it says counts.
+    A gateway may have given another HTTP status to an answer that is whole, or left its code out: what it says counts.
     """
     body = read_json(response)
-    code = read_code(body.get("code"))
-    if code == 0 and (response.is_success or body.get("data")):
-        return body.get("data")
+    code, data = read_code(body.get("code")), body.get("data")
+    if (code == 0 and (response.is_success or data)) or ("code" not in body and response.is_success and data):
+        return data
     raise error_of(response, code, str(body.get("message") or ""))
 
 
 def read_json(response: httpx.Response) -> dict[str, object]:
-    """The answer as an object. A gateway's HTML page or broken JSON is Unreadable."""
+    """The answer as an object. A gateway's HTML page or broken JSON is Unreadable, unless its status says no."""
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise errors.Unreadable(
-            code=f"HTTP {response.status_code}", details=response.content[:300].decode(errors="replace")
-        )
+        kind = errors.Busy if response.status_code == 429 else errors.Unreadable  # a gateway's 429 lets nothing through
+        words = response.content[:300].decode(errors="replace")
+        raise kind(code=f"HTTP {response.status_code}", details=words, retry_after=retry_after(response))
     return body
 
 

@@ -148,6 +148,12 @@ class Operation:
         return tuple(each for each in self.fields if isinstance(each, Picture))
 
     @property
+    def webhook(self) -> str:
+        """The name of the field that takes our webhook's address; empty where none is known for certain."""
+        ours = (each for each in self.fields if isinstance(each, Ours) and each.meaning == "webhook")
+        return next((each.name for each in ours if each.mark != "unverified"), "")
+
+    @property
     def account(self) -> str:
         """The name of the field that chooses an account of the credential; empty where there is none."""
         return next((each.name for each in self.fields if isinstance(each, AccountName)), "")
@@ -191,7 +197,7 @@ class Operation:
             given = self._default(each, asked.options)
         blank = given is None or (isinstance(given, str) and not given.strip())
         if blank and asked.required:
-            raise Invalid(f"Fill in: {each.label.lower()}.")
+            raise Invalid("Choose a picture." if isinstance(each, Picture) else f"Fill in: {each.label.lower()}.")
         value = None if blank else each.read(given, asked.options)
         if value is not None:
             values[each.name] = value
@@ -303,10 +309,12 @@ class Faces:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """That one free request answers for the newest tasks of an operation at once."""
+    """That one free request answers for many tasks of an operation, page by page from 1, the newest first."""
 
-    build: Callable[[Operation, Account, datetime], httpx.Request]
+    build: Callable[[Operation, Account, int, datetime], httpx.Request]
     parse: Callable[[httpx.Response], tuple[Listed, ...]]
+    per_page: int
+    most_pages: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,6 +355,7 @@ class Provider:
     works. References go along as base64 unless there are `uploads`. `finds_by_external_id` says that a task can be
     asked for by our own name for it, so that a lost answer can be found again; `lookups` are lists to look for it in.
     `build_cancel` asks to let go of a task that has not begun, where the provider can; it may be made all the same.
+    `signs_with` names the secret that its calls to our webhooks are signed with once a credential has it.
     """
 
     slug: str
@@ -371,6 +380,7 @@ class Provider:
     costs: Costs | None = None
     build_cancel: Callable[[Task, Account, datetime], httpx.Request] | None = None
     finds_by_external_id: bool = False
+    signs_with: str = ""
     answers: Answers = Answers()
 
     def operation(self, slug: str) -> Operation | None:

@@ -131,8 +131,8 @@ KOLORS_ELEMENTS = Operation(
 def build_create(operation: Operation, order: Order, account: Account, _now: datetime) -> httpx.Request:
     """POST the task. Everything whose default matters is sent; what a person left empty is not.
 
-    `replyRef` is echoed, and by it a lost request may be found. `maxJobs` is left out, so that what the account itself
-    is set to holds: klingweb asks for the free slots before it sends.
+    `replyRef` is echoed, in calls to `replyUrl` too, and by it a lost request may be found. `maxJobs` is left out, so
+    that what the account itself is set to holds: klingweb asks for the free slots before it sends.
     """
     body = body_of(operation, order) | _whom(account) | {"replyRef": str(UUID(order.external_id))}
     return httpx.Request("POST", account.base_url + operation.path, json=body, headers=_headers(account))
@@ -161,7 +161,7 @@ def parse_query(response: httpx.Response) -> Progress:
     return progress_of(view)
 
 
-def build_list(_operation: Operation, account: Account, now: datetime) -> httpx.Request:
+def build_list(_operation: Operation, account: Account, _page: int, now: datetime) -> httpx.Request:
     """GET the account's tasks of the last day, of all operations."""
     return build_since(account, now - timedelta(days=1))
 
@@ -287,7 +287,7 @@ PROVIDER = Provider(
     parse_query=parse_query,
     build_checkup=build_checkup,
     parse_checkup=parse_checkup,
-    listing=Listing(build=build_list, parse=parse_list),
+    listing=Listing(build=build_list, parse=parse_list, per_page=NEWEST),
     lookups=(Lookup(build=build_accounts, parse=parse_running), Lookup(build=build_since, parse=parse_list)),
     uploads=Uploads(build=build_upload, parse=parse_upload, keeps=KEPT),
     accounts=Accounts(build=build_accounts, parse=parse_accounts),

@@ -215,7 +215,8 @@ def _state(view: View) -> State:
 
 def _address(work: View) -> str:
     resource = work.get("resource")
-    usable = _state(work) == "succeeded" and work.get("contentType", "image") == "image"
+    done = _state(work) == "succeeded" or "status_name" not in work  # then it is as its task is
+    usable = done and work.get("contentType", "image") == "image"
     return _text(resource.get("resource")) if usable and isinstance(resource, dict) else ""
 
 

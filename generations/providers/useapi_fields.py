@@ -121,7 +121,7 @@ FACE_NUMBER = Face(
 )
 OURS = (
     Ours(name="maxJobs", label="Most jobs at once", source=PAGE),
-    Ours(name="replyUrl", label="Webhook", source=PAGE),
+    Ours(name="replyUrl", label="Webhook", meaning="webhook", source=PAGE),
     Ours(name="replyRef", label="Our id", source=PAGE),
 )
 CITATION = "@image_{}"

@@ -9,12 +9,12 @@ import httpx
 from django.conf import settings
 from django.utils import timezone
 
-from generations import credentials
+from generations import credentials, deliveries
 from generations.lifecycle import advance
 from generations.models import Credential, Generation, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Account, Task
-from generations.providers.registry import find
+from generations.providers.registry import PROVIDERS, find
 from generations.providers.spec import Deadlines
 
 log = logging.getLogger(__name__)
@@ -44,10 +44,15 @@ def deadlines(generation: Generation) -> Deadlines:
     return find(generation.provider, generation.operation)[0].deadlines.paced(settings.PACE)
 
 
+def deadlines_of(provider: str) -> Deadlines:
+    """Those of a provider, at the pace of this installation."""
+    return PROVIDERS[provider].deadlines.paced(settings.PACE)
+
+
 def kept_answer(generation: Generation, response: httpx.Response) -> str:
     """What an event keeps of an answer: without secrets, and not too long. Its charset is not believed."""
     text = response.content.decode("utf-8", "replace")
-    return client.redact(f"HTTP {response.status_code}\n{text}", generation.credential.secrets.values(), KEPT)
+    return client.redact(f"HTTP {response.status_code}\n{text}", deliveries.secrets_of(generation), KEPT)
 
 
 def fail(
@@ -55,7 +60,7 @@ def fail(
 ) -> bool:
     """End a generation with a sentence for people, the provider's code and its own words, which hold no secret."""
     if details:
-        details = client.redact(details, generation.credential.secrets.values(), cap=400)
+        details = client.redact(details, deliveries.secrets_of(generation), cap=400)
     return advance(
         generation,
         Status.FAILED,

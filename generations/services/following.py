@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import httpx
 from django.utils import timezone
 
-from generations import interpretation, ledger, queue
-from generations.lifecycle import advance, note
+from generations import deliveries, interpretation, ledger, queue
+from generations.lifecycle import TERMINAL, advance, note
 from generations.models import Generation, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Progress, Reply, Task
@@ -22,19 +22,29 @@ from generations.services.common import (
     heed,
     kept_answer,
     load,
+    paced,
     poll_pause,
     query,
 )
 from klingweb.accounts.models import User
 
 PATIENCE = 10.0  # seconds that a person waits at most
+TRUST = 4  # times as long between two looks, where webhooks prove to arrive
+LONGEST = 300  # seconds between two looks on that account: no provider forgets so soon
 MOST_RIDDLES = 20  # of one generation: a provider may put a new word into each answer
+BROKE_OFF = "The provider began and could not finish. Try again, or with other settings. Nothing was charged."
+LEFT = "It has left already and cannot be stopped. The pictures will arrive here."
+TOO_LATE: dict[str, str] = {
+    Status.UNCONFIRMED: "It was sent already, and nobody knows whether it arrived. Decide below what is to be done.",
+    **dict.fromkeys(TERMINAL, "It has ended already."),
+}
 NO_WORD = "The provider refuses to say where this request is. klingweb goes on asking, and the answer is kept."
 
 
 def pause(generation: Generation, now: datetime) -> timedelta:
-    """How long to wait before this one is asked about again."""
-    return poll_pause(now - (generation.submitted_at or now))
+    """How long to wait before this one is asked about again: longer where a webhook is going to tell."""
+    usual = poll_pause(now - (generation.submitted_at or now))
+    return max(usual, min(usual * TRUST, paced(LONGEST))) if deliveries.arrive(generation, now) else usual
 
 
 def begin(generation: Generation) -> client.Call:
@@ -82,7 +92,7 @@ def ask_to_let_go(generation: Generation, person: User) -> str:
     """
     provider = find(generation.provider, generation.operation)[0]
     if not provider.build_cancel or not may_be_let_go(generation):
-        return "It has left already and cannot be stopped. The pictures will arrive here."
+        return TOO_LATE.get(generation.status, LEFT)
     task = Task(generation.provider_task_id, str(generation.pk))
     request = provider.build_cancel(task, account_of(generation), timezone.now())
     reply = (
@@ -113,11 +123,13 @@ def _give_up_if_over(generation: Generation, *, unknown: bool) -> None:
 
 def apply(generation: Generation, progress: Progress, answer: str) -> None:
     """Move a running generation to where the provider says that it is."""
+    if progress.state != "running":
+        deliveries.note_end(generation, timezone.now())
     if progress.state == "succeeded":
         begin_collecting(generation, progress, answer)
     elif progress.state == "failed":
-        kind = errors.Moderated if progress.moderated else errors.Refused
-        fail(generation, kind.default_sentence, details=progress.reason, answer=answer)
+        sentence = errors.Moderated.default_sentence if progress.moderated else BROKE_OFF
+        fail(generation, sentence, details=progress.reason, answer=answer)
     else:
         if progress.strange:
             _keep_riddle(generation, progress.strange, "", "", answer)
@@ -133,7 +145,12 @@ def _keep_riddle(generation: Generation, sentence: str, code: str, details: str,
     reason, riddles = f"{sentence} {code}".strip(), generation.events.filter(riddle=True)
     if len(riddles) < MOST_RIDDLES and reason not in {each.reason for each in riddles}:
         note(generation, reason, answer, riddle=True)
-    _show(generation, problem=sentence, problem_code=code, problem_details=details[:400])
+    _show(
+        generation,
+        problem=sentence,
+        problem_code=code,
+        problem_details=client.redact(details, deliveries.secrets_of(generation), 400),
+    )
 
 
 def _show(generation: Generation, **fields: str) -> None:

@@ -39,6 +39,7 @@ class Limits:
     name: str
     slots: int
     daily_pictures: int | None
+    webhooks: bool = True
 
 
 # Adding and changing --------------------------------------------------------------------------------------------------
@@ -57,7 +58,8 @@ def change(credential: Credential, person: User, limits: Limits) -> None:
     """Rename it, or change its limits. Raises BadCredential where the name is taken."""
     with _name_free():
         _write(credential, person, **vars(limits))
-    _log(credential, person, "change key", f"{limits.slots} at once, {limits.daily_pictures or 'no limit'} a day")
+    said = f"{limits.slots} at once, {limits.daily_pictures or 'no limit'} a day"
+    _log(credential, person, "change key", f"{said}, webhooks {'on' if limits.webhooks else 'off'}")
     _go_on(credential)
 
 
@@ -106,7 +108,7 @@ def test(credential: Credential) -> bool:
     brought up to date.
     """
     now = timezone.now()
-    rested = Q(tested_at=None) | Q(tested_at__lte=now - TEST_EVERY)
+    rested = Q(tested_at=None) | ~Q(tested_at__range=(now - TEST_EVERY, now + TEST_EVERY))
     if not _kept(credential).filter(rested).update(tested_at=now):
         return False
     credential.refresh_from_db()

@@ -130,7 +130,7 @@ def _weighed(generation: Generation, event: Event, told: Told) -> Verdict | None
             return None
         return Verdict(f"The provider has it: {told.task_id or 'its pictures came at once'}.", event, told)
     if isinstance(told, Progress) and told.state == "succeeded":
-        return Verdict(f"The provider is done: {len(told.outputs)} pictures.", event, told)
+        return Verdict(f"The provider is done, with {len(told.outputs)} of {generation.asked} pictures.", event, told)
     if isinstance(told, errors.Refused):
         # another attempt may have been accepted, and where it runs a refusal says nothing of the request
         alone = generation.status == Status.UNCONFIRMED and generation.doubts == 1

@@ -9,7 +9,7 @@ import httpx
 from django.conf import settings
 from django.utils import timezone
 
-from generations import assets, credentials, interpretation, queue
+from generations import assets, credentials, deliveries, interpretation, queue
 from generations.lifecycle import advance, note
 from generations.models import AssetCopy, Generation, Reference, Status
 from generations.providers import client, errors
@@ -51,7 +51,8 @@ def begin(generation: Generation, token: str) -> client.Call | None:
     except FileNotFoundError:
         fail(generation, "A reference picture is not there any more. Choose it again. Nothing was charged.")
         return None
-    order = Order(generation.values, str(generation.pk), pictures)
+    webhook = deliveries.address(generation, operation)
+    order = Order(generation.values, str(generation.pk), pictures, webhook)
     call = client.Call(
         provider.build_create(operation, order, account_of(generation), now),
         deadlines(generation).create,
@@ -60,8 +61,8 @@ def begin(generation: Generation, token: str) -> client.Call | None:
         paid=True,
     )
     reason = f"Sent to {provider.label} with {generation.credential}"
-    claimed = advance(generation, Status.SUBMITTING, reason=reason, token=token, submitted_at=now)
-    return call if claimed else None
+    fields: dict[str, Any] = {"token": token, "submitted_at": now, "delivered": 0 if webhook else None}
+    return call if advance(generation, Status.SUBMITTING, reason=reason, **fields) else None
 
 
 def _still_there(references: list[Reference], now: datetime) -> bool:
@@ -80,7 +81,8 @@ def finish(pk: uuid.UUID, token: str, reply: Reply) -> None:
     if not generation or generation.token != token or generation.status not in (Status.SUBMITTING, Status.UNCONFIRMED):
         return
     if isinstance(reply, NotSent):
-        _requeue(generation, f"It could not be sent: {reply.reason}", paced(RETRY_AFTER))
+        reason = f"It could not be sent: {reply.reason} It is tried again by itself."
+        _requeue(generation, reason, paced(RETRY_AFTER), problem=reason[:300])
     elif isinstance(reply, FateUnknown):
         _unconfirm(generation, reply.reason)
     else:
@@ -109,7 +111,8 @@ def is_over(generation: Generation, now: datetime) -> bool:
     except LookupError:  # neither its provider nor its operation need be there any more
         deadline = LONGEST
     grace = timedelta(seconds=deadline + settings.SUBMISSION_GRACE)
-    return bool(generation.submitted_at and generation.submitted_at + grace < now)
+    sent = generation.submitted_at
+    return bool(sent and (sent + grace < now or sent > timezone.now() + grace))  # the clock may have been set back
 
 
 def _read_submission(generation: Generation, response: httpx.Response) -> None:
@@ -148,11 +151,11 @@ def _refuse(generation: Generation, error: errors.ProviderError, answer: str) ->
         _renew(generation, answer)
     elif error.waits:
         pause = paced(RETRY_AFTER) if error.retry_after is None else timedelta(seconds=error.retry_after)
-        _requeue(generation, error.sentence, pause, answer, **anew)
+        problem = "" if error.pauses_credential else error.sentence
+        _requeue(generation, error.sentence, pause, answer, problem=problem, **anew)
     elif generation.doubts and not isinstance(error, errors.Moderated):
-        _unconfirm(
-            generation, f"The second request of this name was refused: {error.details or error.sentence}", answer
-        )
+        said = client.redact(error.details, deliveries.secrets_of(generation)) or error.sentence
+        _unconfirm(generation, f"The second request of this name was refused: {said}", answer)
     else:
         fail(generation, error.sentence, code=error.code, details=error.details, answer=answer)
     log.warning("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)

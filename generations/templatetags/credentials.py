@@ -43,10 +43,10 @@ def waits_for(context: Context, generation: Generation, now: datetime) -> str:
         return "until an admin resumes sending"
     most = credential.daily_pictures
     if most is None:
-        return "for a free slot"
+        return generation.problem or "for a free slot"
     left = most - _sent_today(context, credential, now)
     if generation.asked <= left:
-        return "for a free slot"
+        return generation.problem or "for a free slot"
     if generation.asked > most:
         return f"in vain: {credential} may send {most} a day at most. Cancel it and ask for fewer"
     begins = moment(dispatch.next_day(now), "full")

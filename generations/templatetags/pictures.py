@@ -16,8 +16,9 @@ from generations import pricing, queries
 from generations.controls import Control
 from generations.forms import CreateForm
 from generations.lifecycle import TERMINAL, UNFINISHED
-from generations.models import Asset, Generation, Image, Status
+from generations.models import Asset, Generation, Image, Reference, Status
 from generations.providers.registry import PROVIDERS
+from generations.providers.spec import Operation
 from generations.services import following, weighing
 
 register = Library()
@@ -160,12 +161,33 @@ def first_words(text: str) -> str:
 
 
 @register.filter
+def headline(generation: Generation) -> str:
+    """What tells it from others: its prompt; without one, what was done."""
+    operation = operation_of(generation)
+    return generation.prompt or (operation.label if operation else generation.operation)
+
+
+@register.filter
+def place(reference: Reference) -> str:
+    """What a picture was for: `Subject 1`."""
+    operation = operation_of(reference.generation)
+    fields = operation.fields if operation else ()
+    return next((each.label for each in fields if each.name == reference.field), "Reference")
+
+
+def operation_of(generation: Generation) -> Operation | None:
+    """What was asked for, as declared; None where it is declared no more."""
+    provider = PROVIDERS.get(generation.provider)
+    return provider.operation(generation.operation) if provider else None
+
+
+@register.filter
 def alt(image: Image) -> str:
     """What is known of a picture, never what is guessed."""
     generation = image.generation
     which = f"Picture {image.number} of {generation.asked}" if generation.asked > 1 else "Picture"
     clock = dateformat.format(timezone.localtime(generation.created), FORMATS["time"])
-    return ", ".join(filter(None, [f"{which}: {first_words(generation.prompt)}", person_name(generation), clock]))
+    return ", ".join(filter(None, [f"{which}: {first_words(headline(generation))}", person_name(generation), clock]))
 
 
 @register.filter
@@ -193,7 +215,7 @@ def day_name(value: datetime, now: datetime) -> str:
 @register.filter
 def news(generation: Generation) -> str:
     """What a screen reader says when a generation has come to an end; empty while it is on its way."""
-    words = first_words(generation.prompt)
+    words = first_words(headline(generation))
     kept = len(queries.kept(generation))
     said = {
         Status.SUCCEEDED: f"{kept} {'picture is' if kept == 1 else 'pictures are'} here: {words}.",
@@ -219,6 +241,12 @@ class Card:
         """The name of who makes it."""
         known = PROVIDERS.get(self.generation.provider)
         return known.label if known else self.generation.provider
+
+    @property
+    def made_by(self) -> str:
+        """The model; what was done where there is none to choose."""
+        operation = operation_of(self.generation)
+        return self.generation.model_name or (operation.label if operation and self.generation.prompt else "")
 
     @property
     def resolution(self) -> str:
@@ -301,8 +329,7 @@ class Card:
     @property
     def usual(self) -> int | None:
         """How many seconds it usually takes, where that is known."""
-        provider = PROVIDERS.get(self.generation.provider)
-        operation = provider.operation(self.generation.operation) if provider else None
+        operation = operation_of(self.generation)
         capability = operation.capability(self.generation.values) if operation else None
         return capability.usual_seconds if capability else None
 
@@ -326,6 +353,12 @@ class Card:
         return int((generation.finished_at - generation.submitted_at).total_seconds())
 
     @property
+    def snag(self) -> str:
+        """Why a picture is not here yet, where it could not be brought home so far."""
+        made = self.generation.images.all()
+        return next((each.problem for each in made if each.state == Image.State.PENDING and each.problem), "")
+
+    @property
     def shortfall(self) -> str:
         """Why fewer pictures are here than were asked for."""
         made = list(self.generation.images.all())
@@ -344,8 +377,7 @@ class Card:
         return nearest(proportion(self.generation.shape))
 
     def _meant(self, meaning: str) -> str:
-        provider = PROVIDERS.get(self.generation.provider)
-        operation = provider.operation(self.generation.operation) if provider else None
+        operation = operation_of(self.generation)
         value = operation.meant(self.generation.values, meaning) if operation else None
         return "" if value is None else str(value)
 

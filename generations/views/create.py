@@ -97,14 +97,15 @@ def _accepted(request: SignedIn, member: Membership, asked: asking.Requested, of
     generation = asked.generation
     if not request.htmx or not generation:
         return redirect("generation", generation.pk if generation else uuid.uuid4())
-    mine = _mine(request, member)
+    mine, now = _mine(request, member), timezone.now()
     context = {
         "member": member,
         "generation": queries.with_images(mine.filter(pk=generation.pk)).get(),
         "new": asked.new,
         "key": CreateForm((offer,)).key,
         "counts": queries.counts(mine),
-        "now": timezone.now(),
+        "now": now,
+        "since": now - LONGEST_AGO,  # nobody knows when the page asked last
         "page": "create",
     }
     return reswap(render(request, "generations/_accepted.html", context), "none")  # the form stays as it is

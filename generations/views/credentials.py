@@ -7,6 +7,7 @@ from datetime import datetime
 from django import forms
 from django.contrib import messages
 from django.db.models import prefetch_related_objects
+from django.forms import model_to_dict
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -149,8 +150,7 @@ def add(request: SignedIn) -> HttpResponse:
 def change(request: SignedIn, pk: int) -> HttpResponse:
     """Rename it, or change its limits."""
     found, provider = _mine(request, pk)
-    now = {"name": found.name, "slots": found.slots, "daily_pictures": found.daily_pictures}
-    form = LimitsForm(provider, _posted(request), initial=now)
+    form = LimitsForm(provider, _posted(request), initial=model_to_dict(found, LimitsForm.base_fields))
 
     def act() -> HttpResponse:
         keys.change(found, request.user, form.limits)
@@ -222,9 +222,9 @@ def resume(request: SignedIn, pk: int) -> HttpResponse:
     """Send with it again; with `test` only if it works."""
     found, _ = _mine(request, pk)
     if "test" in request.POST:
-        response = _test(request, found)
+        keys.test(found)  # one of a moment ago will do
         if not found.tested_ok:
-            return response
+            return _tested(request, found)
     keys.resume(found, request.user)
     return _done(request, f"{found} is resumed. What waited for it goes on.")
 
@@ -264,9 +264,14 @@ def _show(
 def _test(request: SignedIn, credential: Credential, done: str = "") -> HttpResponse:
     if not keys.test(credential):
         return _done(request, f"{credential} was tested a moment ago. Look at the result below.")
+    return _tested(request, credential, done)
+
+
+def _tested(request: SignedIn, credential: Credential, done: str = "") -> HttpResponse:
     if credential.tested_ok:
         left = f" {credential.balance}." if credential.balance else ""
-        return _done(request, f"{done}{credential} works.{left}")
+        paused = " It is still paused: resume it below." if credential.paused_at else ""
+        return _done(request, f"{done}{credential} works.{left}{paused}")
     messages.error(request, f"{done}{credential}: {credential.test_problem}")
     return redirect("credentials")
 

@@ -6,6 +6,7 @@ settings say, one for each request; an upstream failure may be tried again; a ta
 
 import json
 import secrets
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
@@ -15,6 +16,7 @@ from django.urls import path
 from klingweb.sandbox import apimodels_files, files, playing, scenarios, store, tasks
 from klingweb.sandbox.apimodels_door import DIALECT, RefusedError, envelope, read_body, resource
 from klingweb.sandbox.apimodels_rules import InvalidModelError, Order, read
+from klingweb.sandbox.callbacks import END_ALONE, Caller
 from klingweb.sandbox.fields import WrongValueError
 from klingweb.sandbox.pictures import size_for
 from klingweb.sandbox.playing import Place, Refusal, RefusalError, Wish
@@ -53,7 +55,8 @@ def create(request: HttpRequest, visit: Visit) -> HttpResponseBase:
     """POST /images/generations."""
     wish = _wish(request, _order(read_body(request)))
     try:
-        return playing.accept(PLACE, wish, visit, lambda task: envelope(visit, **_brief(task, tasks.now_ms())))
+        caller = Caller(partial(_whole, request), END_ALONE)
+        return playing.accept(PLACE, wish, visit, lambda task: envelope(visit, **_brief(task, tasks.now_ms())), caller)
     except RefusalError as error:
         raise _refused(error.refusal) from error
 
@@ -80,6 +83,7 @@ def _wish(request: HttpRequest, order: Order) -> Wish:
         pictures=order.asked["n"],
         size=_shape(request, order),
         units=order.price,
+        callback=order.asked.get("callback_url", ""),
         details={"model": f"kling-image-gen/{INNER_NAMES.get(name, name)}"},
     )
 
@@ -101,7 +105,7 @@ def query(request: HttpRequest, visit: Visit) -> HttpResponseBase:
         raise RefusedError(400, "task_id is required")
     task = _find(visit, task_id)
     now = tasks.now_ms()
-    return playing.spoiled(envelope(visit, **_brief(task, now), **_end(request, task, now)), visit, [task], now)
+    return playing.spoiled(envelope(visit, **_whole(request, task, now)), visit, [task], now)
 
 
 def misplaced_query(_request: HttpRequest, _visit: Visit, **_parts: str) -> HttpResponseBase:
@@ -119,6 +123,10 @@ def _find(visit: Visit, task_id: str) -> Task:
 
 def _brief(task: Task, now: int) -> dict[str, Any]:
     return {"taskId": task.id, "state": STATES[task.stage(now)], "model": task.told["model"]}
+
+
+def _whole(request: HttpRequest, task: Task, now: int) -> dict[str, Any]:
+    return {**_brief(task, now), **_end(request, task, now)}
 
 
 def _end(request: HttpRequest, task: Task, now: int) -> dict[str, Any]:

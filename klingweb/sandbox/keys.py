@@ -13,6 +13,7 @@ ACCESS_KEY = "sandbox-access"
 SECRET_KEY = "sandbox-secret"  # noqa: S105 - written in the README
 USEAPI_TOKEN = "user:1-sandbox-key"  # noqa: S105 - nothing here is secret
 APIMODELS_KEY = "sk_sandbox-key"
+WEBHOOK_SECRET = "whsec_c2FuZGJveC13ZWJob29rLXNlY3JldA=="  # noqa: S105 - what Kling signs its callbacks with
 
 
 class Standing(Enum):

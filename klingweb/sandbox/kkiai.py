@@ -19,7 +19,8 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from klingweb.sandbox import keys, kling_expand_rules, kling_rules, playing, store, tasks
-from klingweb.sandbox.kkiai_shapes import SHAPES, Shape
+from klingweb.sandbox.callbacks import EVERY_CHANGE, Caller
+from klingweb.sandbox.kkiai_shapes import SHAPES, Shape, called
 from klingweb.sandbox.kling_fields import Body
 from klingweb.sandbox.kling_words import HTTP_STATUS, REFUSALS, RISK, RefusedError, envelope, understood
 from klingweb.sandbox.playing import Place, Refusal, RefusalError, Wish
@@ -131,7 +132,7 @@ def create(relay: Relay, operation: Operation, request: HttpRequest, visit: Visi
         return JsonResponse(relay.shape.created(request, task, now))
 
     try:
-        return playing.accept(relay.place(operation), wish, visit, tell)
+        return playing.accept(relay.place(operation), wish, visit, tell, Caller(partial(called, request), EVERY_CHANGE))
     except RefusalError as error:
         if error.refusal in GATE_REFUSALS:
             raise gate_error(*GATE_REFUSALS[error.refusal]) from error

@@ -65,6 +65,12 @@ def _native_brief(_request: HttpRequest, task: Task, now: int) -> Body:
     return envelope(0, "SUCCEED", data=brief(task, now))
 
 
+def called(request: HttpRequest, task: Task, now: int) -> Body:
+    """What a callback tells: Kling's own view without an envelope; the document's sample lacks two of its parts."""
+    told: Body = _native(request, task, now)["data"]
+    return {name: value for name, value in told.items() if name not in ("task_info", "final_unit_deduction")}
+
+
 def _native(request: HttpRequest, task: Task, now: int) -> Body:
     kling_id = task.id.removeprefix(PREFIX)
     return envelope(0, "SUCCEED", data=whole(request, task, now) | {"task_id": kling_id})

@@ -19,6 +19,7 @@ from klingweb.sandbox import (
     store,
     tasks,
 )
+from klingweb.sandbox.callbacks import EVERY_CHANGE, Caller
 from klingweb.sandbox.keys import Standing
 from klingweb.sandbox.kling_fields import Body
 from klingweb.sandbox.kling_words import HTTP_STATUS, REFUSALS, RefusedError, brief, envelope, understood, whole
@@ -117,7 +118,8 @@ def create(operation: Operation, request: HttpRequest, visit: Visit) -> HttpResp
         return _answer(visit, 0, "SUCCEED", data=brief(task, tasks.now_ms()))
 
     try:
-        return playing.accept(operation.place, wish, visit, tell)
+        caller = Caller(partial(whole, request), EVERY_CHANGE, keys.WEBHOOK_SECRET)
+        return playing.accept(operation.place, wish, visit, tell, caller)
     except RefusalError as error:
         code, message = REFUSALS[error.refusal]
         raise RefusedError(code, message.format(wish.external_id)) from error

@@ -74,5 +74,6 @@ def wish_for(asked: Body, *, size: tuple[int, int], units: int, pictures: int, *
         slots=pictures,  # an image task takes n places ("Concurrency")
         marked=asked.get("watermark_info", {}).get("enabled", False),
         external_id=asked.get("external_task_id", ""),
+        callback=asked.get("callback_url", ""),
         details=details,
     )

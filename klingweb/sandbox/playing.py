@@ -14,7 +14,8 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
-from klingweb.sandbox import scenarios, store, tasks
+from klingweb.sandbox import callbacks, scenarios, store, tasks
+from klingweb.sandbox.callbacks import Caller
 from klingweb.sandbox.serving import cut, html_page, lost_line
 from klingweb.sandbox.store import Visit
 from klingweb.sandbox.tasks import Stage, Task
@@ -69,11 +70,15 @@ class Wish:
     """What later answers tell about its task besides, JSON values by the dialect's own names."""
     account: str = ""
     """Whose it is, where one key opens several accounts."""
+    callback: str = ""
+    """The address at which the client wants to be told of its task; empty when it gave none."""
     room: int | None = None
     """How many places that account has, if not as many as the settings say."""
 
 
-def accept(place: Place, wish: Wish, visit: Visit, tell: Callable[[Task], HttpResponseBase]) -> HttpResponseBase:
+def accept(
+    place: Place, wish: Wish, visit: Visit, tell: Callable[[Task], HttpResponseBase], caller: Caller
+) -> HttpResponseBase:
     """Make a task of a wish and answer what `tell` says of it, as far as the scenarios allow. Raises RefusalError."""
     _play_refusals(place, wish)
     if scenarios.LOST_REQUEST in wish.prompt and _attempts(scenarios.LOST_REQUEST, place, wish) == 1:
@@ -81,6 +86,7 @@ def accept(place: Place, wish: Wish, visit: Visit, tell: Callable[[Task], HttpRe
     task = _new_task(place, wish, visit)
     _keep(task, place, wish)
     visit.task_id = task.id
+    callbacks.promise(wish.callback, task, caller)
     if task.plays(scenarios.LOST_ANSWER):
         return lost_line()
     if task.plays(scenarios.SLOW_ANSWER):

@@ -13,6 +13,8 @@ SLOW_FILES = "[slow-files]"
 LOST_ANSWER = "[lost-answer]"
 LOST_REQUEST = "[lost-request]"
 ONE_LOST_WORK = "[one-lost-work]"
+NO_CALLBACK = "[no-callback]"
+REPEATED_CALLBACK = "[repeated-callback]"
 
 SCENARIOS: dict[str, str] = {
     MODERATED: "The request is refused by content moderation; at apimodels its task fails instead.",
@@ -28,6 +30,8 @@ SCENARIOS: dict[str, str] = {
     LOST_ANSWER: "The task is made, then the line goes dead before the answer arrives.",
     LOST_REQUEST: "The line goes dead and no task is made; the same request a second time is accepted.",
     ONE_LOST_WORK: "The task succeeds, but the last of its pictures does not come out.",
+    NO_CALLBACK: "Callbacks that were asked for are never sent.",
+    REPEATED_CALLBACK: "Each callback is sent three times.",
 }
 """Each scenario's word and what it does, in one sentence."""
 

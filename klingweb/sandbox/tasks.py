@@ -1,6 +1,6 @@
 """A task, in no provider's words: what was asked, and how far it is by the clock.
 
-Nothing runs in the background. When a task is made, it is decided when it will be done; every later answer is read
+No work is done in the background. When a task is made, it is decided when it will be done; every later answer is read
 from the clock. All times are Unix milliseconds.
 """
 
@@ -77,7 +77,7 @@ class Task:
 
     def stage(self, now: int) -> Stage:
         """How far it is."""
-        if now < self._begun_at:
+        if now < self.begun_at:
             return Stage.WAITING
         if now < self.done_at:
             return Stage.WORKING
@@ -85,7 +85,7 @@ class Task:
 
     def changed_at(self, now: int) -> int:
         """When its stage last changed."""
-        passed = [moment for moment in (self._begun_at, self.done_at) if moment <= now]
+        passed = [moment for moment in (self.begun_at, self.done_at) if moment <= now]
         return max(passed, default=self.created_at)
 
     @property
@@ -106,7 +106,8 @@ class Task:
         return there and not self.removed and not self.plays(scenarios.GONE)
 
     @property
-    def _begun_at(self) -> int:
+    def begun_at(self) -> int:
+        """When work on it begins."""
         return self.created_at + int((self.done_at - self.created_at) * WAITING_SHARE)
 
 

@@ -5,6 +5,7 @@ or fewer if the call says so. Where the pages are silent: an unknown account is 
 a list of tasks has 20 entries and at most 100; a deleted task is unknown from then on.
 """
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,6 +14,7 @@ from django.urls import path
 
 from klingweb.sandbox import playing, store, tasks, useapi_assets
 from klingweb.sandbox import useapi_answers as answers
+from klingweb.sandbox.callbacks import PROGRESS_AND_END, Caller
 from klingweb.sandbox.fields import WrongValueError
 from klingweb.sandbox.pictures import size_for
 from klingweb.sandbox.playing import Place, Refusal, RefusalError, Wish
@@ -73,7 +75,10 @@ def _create(request: HttpRequest, visit: Visit, endpoint: str) -> HttpResponseBa
     wish = _wish(request, owner, order)
     place = Place(DIALECT, endpoint, new_id=tasks.new_web_id, named_once=False)
     try:
-        return playing.accept(place, wish, visit, lambda task: JsonResponse(answers.created(task, tasks.now_ms())))
+        caller = Caller(partial(answers.called, request), PROGRESS_AND_END)
+        return playing.accept(
+            place, wish, visit, lambda task: JsonResponse(answers.created(task, tasks.now_ms())), caller
+        )
     except RefusalError as error:
         raise _refused(error.refusal, owner) from error
 
@@ -93,6 +98,7 @@ def _wish(request: HttpRequest, owner: Account, order: Order) -> Wish:
         size=size_for(order.resolution, _ratio(order, assets)),
         units=order.points,
         external_id=order.asked.get("replyRef", ""),
+        callback=order.asked.get("replyUrl", ""),
         details=answers.remembered(order, assets, order.references, face),
         account=owner.email,
         room=min(owner.max_jobs, order.asked.get("maxJobs", owner.max_jobs)),

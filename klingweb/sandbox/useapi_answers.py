@@ -91,6 +91,11 @@ def whole(request: HttpRequest, task: Task, now: int) -> Json:
     }
 
 
+def called(request: HttpRequest, task: Task, now: int) -> Json:
+    """What is told at its `replyUrl`: the same, and the client's own name for it. Where that stands no page says."""
+    return {**whole(request, task, now), "replyRef": task.external_id}
+
+
 def listed(request: HttpRequest, task: Task, now: int) -> Json:
     """A task as an entry of a list."""
     return {"task": _task(task, now), "works": works(request, task, now)}

@@ -28,6 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
                 "api_key": keys.API_KEY,
                 "access_key": keys.ACCESS_KEY,
                 "secret_key": keys.SECRET_KEY,
+                "webhook_secret": keys.WEBHOOK_SECRET,
                 "useapi_token": keys.USEAPI_TOKEN,
                 "useapi_emails": list(ACCOUNTS),
                 "apimodels_key": keys.APIMODELS_KEY,

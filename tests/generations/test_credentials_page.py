@@ -261,7 +261,9 @@ def test_a_wrong_key_is_refused_in_the_providers_words_and_paused_once(
 
 def test_a_success_says_what_is_left_and_resumes_nothing(send: Send, credential: Credential, sandbox: str) -> None:
     credentials.pause(credential, "out of credit")
-    assert "Sandbox ••-key works. 100,000 units left" in words(send(of(credential, "test")))
+    said = words(send(of(credential, "test")))
+    assert "Sandbox ••-key works. 100,000 units left" in said
+    assert "It is still paused: resume it below." in said
     assert fresh(credential).standing == Standing.PAUSED
 
 
@@ -272,6 +274,7 @@ def test_nobody_asks_twice_within_a_moment(
     send(of(credential, "test"))
     tested = fresh(credential).tested_at
     assert "was tested a moment ago" in words(send(of(credential, "test")))
+    assert "was tested a moment ago" not in words(send(of(credential, "resume"), test="1"))
     assert fresh(credential).tested_at == tested
 
 

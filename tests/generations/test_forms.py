@@ -43,6 +43,14 @@ def test_what_was_typed_stays_even_where_it_is_wrong(offered: tuple[Offer, ...])
     assert form.prompt.value == "A vase"
 
 
+def test_an_error_at_an_empty_slot_opens_no_further_one(offered: tuple[Offer, ...]) -> None:
+    data = {"operation": "multi-image", "prompt": "A vase"}
+    errors = {"subject_image_list-2": "Choose a picture."}
+    slots = [each.name for each in CreateForm(offered, data, errors).controls if each.slot]
+    assert slots == ["subject_image_list-2"]
+    assert [each.name for each in CreateForm(offered, data).controls if each.slot] == ["subject_image_list-1"]
+
+
 def test_the_price_follows_model_and_count_and_is_unknown_while_the_count_is(offered: tuple[Offer, ...]) -> None:
     assert CreateForm(offered, {"n": "4"}).estimate == "about $0.112"
     assert CreateForm(offered, {"n": "5", "model_name": "kling-v2-1"}).estimate == "about $0.07"

@@ -235,7 +235,8 @@ def test_a_cited_slot_knows_its_citation_and_its_neighbours(offered: tuple[Offer
     chosen = {"provider": "useapi", "operation": "kolors", "image_1__asset": PICTURE, "image_2__asset": OTHER}
     form = CreateForm(offered, chosen | {"image_4__asset": THIRD})
     first, second = control(form, "image_1").slot, control(form, "image_2").slot
-    assert first and second
+    assert first
+    assert second
     assert (first.citation, first.into, first.most) == ("@image_1", "id-prompt", 10)
     assert (first.earlier, first.later) == ("", "image_2")
     assert (second.earlier, second.later) == ("image_1", "image_4")

@@ -307,6 +307,29 @@ def test_a_page_that_does_not_know_when_it_asked_hears_of_the_last_day(bobs: Cli
     assert str(generation.pk) in said
 
 
+def test_what_ends_while_forms_are_sent_one_after_another_is_heard_of_all_the_same(bobs: Client, ask: Ask) -> None:
+    ended = ask("A jug")
+    finish(ended)
+    Generation.objects.filter(pk=ended.pk).update(changed=timezone.now() - timedelta(seconds=30))
+    accepted = html(bobs.post(CREATE, form(), headers=HTMX))
+    since = re.search(r"since=([0-9.]+)", accepted)
+    assert since
+    assert 'data-status="succeeded"' in html(changes(bobs, "create", ended, since=float(since[1])))
+
+
+def test_what_has_no_prompt_is_named_after_what_was_done(bobs: Client, ask: Ask) -> None:
+    made = ask("A jug")
+    finish(made)
+    Generation.objects.update(prompt="", operation="expand", model_name="")
+    for page in (html(bobs.get(CREATE)), html(bobs.get(HISTORY))):
+        assert re.search(rf'href="/g/{made.pk}/">(<span>)?Expand<', page)
+        assert 'alt="Picture: Expand, Bob' in page
+    page = html(bobs.get(f"/g/{made.pk}/"))
+    assert "<title>Expand · klingweb</title>" in page
+    assert "<h1>Expand</h1>" in page
+    assert 'aria-label="Copy prompt"' not in page
+
+
 def test_what_is_no_id_is_no_page(bobs: Client) -> None:
     assert bobs.get(CHANGES, {"page": "create", "g": "nothing"}).status_code == 404
 

@@ -15,10 +15,12 @@ from PIL import Image as Pillow
 from generations import assets, credentials, follower, images
 from generations.models import Credential, Generation, Image, Status
 from generations.providers import client, kling
+from generations.providers.exchange import Progress
 from generations.providers.fields import PictureBounds
-from generations.services import collecting, readying, submission
+from generations.services import collecting, following, readying, submission
 from klingweb.accounts.models import Team
 from tests.road import Ask, Follow
+from tests.states import put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,7 +60,7 @@ def test_the_newest_tasks_are_listed_by_the_provider_under_both_names(
 ) -> None:
     made = [follow(ask(f"number {number}")) for number in range(2)]
     account, policy = credentials.account(credential), credentials.api_policy(credential)
-    request = kling.build_list(kling.TEXT_TO_IMAGE, account, timezone.now())
+    request = kling.build_list(kling.TEXT_TO_IMAGE, account, 1, timezone.now())
     reply = client.shared().send(client.Call(request, 10, policy, lane="list")).result()
     assert isinstance(reply, httpx.Response)
     listed = {each.external_id: each for each in kling.parse_list(reply)}
@@ -80,6 +82,14 @@ def test_a_failed_task_fails_with_klings_reason(ask: Ask, follow: Follow) -> Non
     assert generation.status == Status.FAILED
     assert generation.problem_details == "Failure to pass the risk control system"
     assert generation.cost is None
+
+
+def test_what_a_provider_could_not_finish_is_not_put_down_to_the_settings(ask: Ask) -> None:
+    generation = put(ask(), Status.RUNNING)
+    following.apply(generation, Progress("failed", reason="UPSTREAM_FAILED"), "")
+    generation.refresh_from_db()
+    assert generation.problem.startswith("The provider began and could not finish.")
+    assert generation.problem_details == "UPSTREAM_FAILED"
 
 
 def test_a_busy_provider_is_asked_again_and_the_request_keeps_its_name(

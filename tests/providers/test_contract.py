@@ -105,7 +105,7 @@ def helpers(provider: Provider) -> Iterator[tuple[str, httpx.Request]]:
     whom, task = account(provider), Task("8672", ID)
     yield "GET", provider.build_checkup(whom, NOW)
     if provider.listing:
-        yield from (("GET", provider.listing.build(each, whom, NOW)) for each in provider.operations)
+        yield from (("GET", provider.listing.build(each, whom, 1, NOW)) for each in provider.operations)
     if provider.uploads:
         yield "POST", provider.uploads.build(Upload(b"\x89PNG", "image/png", "a.png"), whom, NOW)
     if provider.accounts:

@@ -246,7 +246,7 @@ def test_klings_own_helper_for_a_target_shape_stays_within_the_canvas() -> None:
 )
 def test_each_operation_is_asked_about_at_its_own_path(operation: Operation, path: str) -> None:
     assert PROVIDER.build_query(operation, Task("867", ID), ACCOUNT, NOW).url.path == f"{path}/867"
-    assert build_list(operation, ACCOUNT, NOW).url.path == path
+    assert build_list(operation, ACCOUNT, 1, NOW).url.path == path
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_elements_are_sent_as_numbers() -> None:
 
 
 def test_the_newest_tasks_are_asked_for_at_once() -> None:
-    request = build_list(TEXT_TO_IMAGE, ACCOUNT, NOW)
+    request = build_list(TEXT_TO_IMAGE, ACCOUNT, 1, NOW)
     assert str(request.url).endswith("/v1/images/generations?pageNum=1&pageSize=500")
     found = parse_list(answer("kling/text-to-image__list"))
     assert [(each.task_id, each.external_id, each.progress.state) for each in found] == [

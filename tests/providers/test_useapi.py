@@ -116,7 +116,7 @@ def test_every_request_about_one_task_is_made_as_the_same_account(account: Accou
     addressed = [
         PROVIDER.build_query(KOLORS, Task("123456789", ID), account, NOW),
         useapi.build_upload(upload, account, NOW),
-        useapi.build_list(KOLORS, account, NOW),
+        useapi.build_list(KOLORS, account, 1, NOW),
     ]
     assert body_of(KOLORS, {"prompt": "A vase"}, account).get("email") == email
     assert json.loads(useapi.build_faces("https://kling.test/a.png", account, NOW).content).get("email") == email
@@ -136,7 +136,7 @@ def test_the_whole_token_is_the_bearer_in_every_request() -> None:
         PROVIDER.build_create(KOLORS, order, ANY, NOW),
         PROVIDER.build_query(KOLORS, task, ANY, NOW),
         PROVIDER.build_checkup(ANY, NOW),
-        useapi.build_list(KOLORS, ANY, NOW),
+        useapi.build_list(KOLORS, ANY, 1, NOW),
         useapi.build_upload(upload, ANY, NOW),
         useapi.build_accounts(ANY, NOW),
         useapi.build_faces("https://kling.test/a.png", ANY, NOW),
@@ -517,7 +517,7 @@ def test_a_credential_that_cannot_work_says_so(case: str, kind: type[errors.Prov
 
 
 def test_the_tasks_of_the_last_day_are_asked_for_at_once() -> None:
-    params = useapi.build_list(KOLORS, OWN, NOW).url.params
+    params = useapi.build_list(KOLORS, OWN, 1, NOW).url.params
     since = int((NOW - timedelta(days=1)).timestamp() * 1000)
     assert dict(params) == {
         "email": "studio@example.com",
@@ -608,3 +608,8 @@ def test_what_is_no_answer_at_all_raises_a_provider_error(
 ) -> None:
     with pytest.raises(errors.ProviderError):
         parse(httpx.Response(status, content=body, headers={"content-type": "text/html; charset=base64"}))
+
+
+def test_a_moment_beyond_all_calendars_is_none() -> None:
+    [listed] = useapi.parse_list(httpx.Response(200, json={"history": [{"task": {"id": 7, "createTime": 10**30}}]}))
+    assert listed.created_at is None

@@ -37,10 +37,10 @@ def serve(installation: Installation, *arguments: str, **environ: str) -> Starte
     return started
 
 
-def sign_in(installation: Installation) -> httpx.Client:
-    """A browser of the demo's member."""
+def sign_in(installation: Installation, role: str = "member") -> httpx.Client:
+    """A browser of one of the demo's people."""
     client = httpx.Client(base_url=installation.address, follow_redirects=True, timeout=30, trust_env=False)
-    email, password = re.findall(r"(member@\S+) +(\S+)", (installation.folder / "demo.txt").read_text())[0]
+    email, password = re.findall(rf"({role}@\S+) +(\S+)", (installation.folder / "demo.txt").read_text())[0]
     form = {"login": email, "password": password, "csrfmiddlewaretoken": token(client.get("/accounts/login/"))}
     assert client.post("/accounts/login/", data=form).url.path == "/"
     return client
