@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -496,7 +497,7 @@ def test_a_viewer_is_offered_nothing_to_do(client: Client, victor: User, ask: As
 
 @pytest.mark.parametrize("path", [CREATE, HISTORY, f"{CHANGES}?page=create", f"{CHANGES}?page=history"])
 def test_the_number_of_queries_does_not_grow_with_the_rows(path: str, bobs: Client, ask: Ask) -> None:
-    Lease.objects.create(name=queue.FOLLOWER, expires_at=timezone.now() + timedelta(hours=1))
+    Lease.objects.create(name=queue.FOLLOWER, expires_at=timezone.now() + timedelta(seconds=settings.FOLLOWER_LEASE))
     numbers = []
     for _ in range(3):
         every_state(ask)
