@@ -7,7 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from generations.lifecycle import UNFINISHED
-from generations.models import AuditEntry, Credential, Element, Event, Generation, Image, Lease, Reading, Status
+from generations.models import AuditEntry, Charge, Credential, Element, Event, Generation, Image, Lease, Reading, Status
 from generations.queue import FOLLOWER
 from klingweb.accounts.models import Team
 
@@ -99,6 +99,11 @@ def riddles_of(team: Team, provider: str) -> list[Event]:
     """The last answers of this provider to the team that were not understood."""
     found = Event.objects.filter(riddle=True, generation__team=team, generation__provider=provider)
     return list(found.order_by("-at", "-id")[:RIDDLES])
+
+
+def charge_of(generation: Generation) -> Charge | None:
+    """The money of a generation; None for one that is older than the ledger."""
+    return Charge.objects.filter(generation_id=generation.pk).first()
 
 
 def kept(generation: Generation) -> list[Image]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from generations import credentials
+from generations import credentials, ledger
 from generations.models import Generation, Image, Status
 from tests.road import Ask, finish
 
@@ -19,8 +19,10 @@ def put(generation: Generation, status: Status, sent: float | None = 5, **fields
     fields |= {"status": status, "changed": now, "due_at": now + timedelta(days=1)}
     if sent is not None:
         fields["submitted_at"] = now - timedelta(seconds=sent)
+    before = generation.status
     Generation.objects.filter(pk=generation.pk).update(**fields)
     generation.refresh_from_db()
+    ledger.follow(generation.pk, before, status)
     return generation
 
 

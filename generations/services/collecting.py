@@ -116,11 +116,12 @@ def settle(generation: Generation) -> None:
     kept = states.count(Image.State.KEPT)
     if generation.status != Status.COLLECTING or Image.State.PENDING in states:
         return
+    cost = {} if generation.cost is not None else _cost_told(generation)
     if kept:
-        cost = {} if generation.cost is not None else _cost_told(generation)
         advance(generation, Status.SUCCEEDED, reason=f"{kept} of {generation.asked} pictures kept", **cost)
     else:
-        fail(generation, "The pictures were made, but none could be brought home before the provider removed them.")
+        gone = "The pictures were made, but none could be brought home before the provider removed them."
+        fail(generation, gone, **cost)
 
 
 def _cost_told(generation: Generation) -> dict[str, Any]:

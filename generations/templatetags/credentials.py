@@ -7,7 +7,7 @@ from django.template import Context, Library
 from django.utils.html import format_html
 
 from generations import dispatch
-from generations.models import Credential, Generation
+from generations.models import Credential, Generation, Image
 from generations.providers.registry import PROVIDERS
 from generations.templatetags.pictures import moment
 
@@ -30,6 +30,13 @@ def first_wrong(field: BoundField) -> bool:
 def autocomplete(field: BoundField) -> str:
     """Keeps browsers from filling in what they know, and from offering to keep a secret."""
     return "new-password" if field.field.widget.input_type == "password" else "off"
+
+
+@register.filter
+def snag(generation: Generation) -> str:
+    """Why a picture of it is not here yet, where it could not be brought home so far."""
+    pending = (each for each in generation.images.all() if each.state == Image.State.PENDING)
+    return next((each.problem for each in pending if each.problem), "")
 
 
 @register.simple_tag(takes_context=True)

@@ -12,11 +12,11 @@ from django.utils import dateformat, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from generations import pricing, queries
+from generations import ledger, pricing, queries
 from generations.controls import Control
 from generations.forms import CreateForm
 from generations.lifecycle import TERMINAL, UNFINISHED
-from generations.models import Asset, Generation, Image, Reference, Status
+from generations.models import Asset, Charge, Generation, Image, Reference, Status
 from generations.providers.registry import PROVIDERS
 from generations.providers.spec import Operation
 from generations.services import following, weighing
@@ -322,6 +322,21 @@ class Card:
         return weighing.evidence(self.generation) if self.generation.provider in PROVIDERS else ""
 
     @property
+    def charged(self) -> str:
+        """What it has cost in the end, as far as that is known."""
+        charge = queries.charge_of(self.generation)
+        if charge is None or charge.state == Charge.State.RESERVED:
+            return "not known yet"
+        if charge.state == Charge.State.RELEASED:
+            return "nothing that is known of" if self.generation.submitted_at else "nothing, it was never sent"
+        if charge.settled is None:
+            return f"{self.provider} does not say"
+        amount = pricing.in_words(charge.settled_usd, charge.settled, charge.unit)
+        if charge.settled_usd is not None and charge.unit != ledger.USD:
+            amount = f"{pricing.in_words(None, charge.settled, charge.unit)}, {amount}"
+        return f"{amount}, as {self.provider} says" if charge.told else f"about {amount}, by its price"
+
+    @property
     def elapsed(self) -> int:
         """Seconds since it was sent."""
         return int((self.now - (self.generation.submitted_at or self.now)).total_seconds())
@@ -351,12 +366,6 @@ class Card:
         if not generation.finished_at or not generation.submitted_at:
             return None
         return int((generation.finished_at - generation.submitted_at).total_seconds())
-
-    @property
-    def snag(self) -> str:
-        """Why a picture is not here yet, where it could not be brought home so far."""
-        made = self.generation.images.all()
-        return next((each.problem for each in made if each.state == Image.State.PENDING and each.problem), "")
 
     @property
     def shortfall(self) -> str:

@@ -424,7 +424,7 @@ def test_a_generation_shows_its_pictures_settings_cost_and_what_happened(bobs: C
     assert f'<a class="viewer-open" href="/images/{pictures[1].pk}/original"' in page
     assert "2 of 3" in said
     assert f'href="/g/{generation.pk}/?picture=1" hx-get' in page
-    for sentence in (PROMPT, "Negative prompt people", "Model kling-v3", "24 units as Kling official says", "8417"):
+    for sentence in (PROMPT, "Negative prompt people", "Model kling-v3", "24 units, $0.084, as Kling official says", "8417"):
         assert sentence in said
     assert "Asked by Bob" in said
     assert f'href="/?settings={generation.pk}"' in page
@@ -453,9 +453,9 @@ def test_the_only_picture_is_one_link_to_its_original(bobs: Client, ask: Ask) ->
     [
         ("queued", "Charged not known yet"),
         ("running", "usually about 30 s"),
-        ("failed", "Charged no charge is known"),
+        ("failed", "Charged nothing that is known of"),
         ("canceled", "Charged nothing, it was never sent"),
-        ("unconfirmed", "Charged Kling official does not say"),
+        ("unconfirmed", "Charged not known yet"),
     ],
 )
 def test_a_generation_without_pictures_says_where_it_is(bobs: Client, ask: Ask, state: str, said: str) -> None:
