@@ -99,6 +99,7 @@ class Turn:
         self.asked: set[uuid.UUID] = set()  # generations with an open poll
         self.open: Counter[tuple[int, bool]] = Counter()  # open calls by credential and whether they are paid
         self.listed: dict[listing.Place, listing.Round] = {}  # lists that are being asked for
+        self.rests: dict[listing.Place, float] = {}  # when the next list may be asked for
         self.misses: Counter[uuid.UUID] = Counter()  # how many lists in a row did not show a generation
         self.alone: set[uuid.UUID] = set()  # what no list answers for: it is asked about by itself
         self.renewed = -math.inf
@@ -151,7 +152,8 @@ class Turn:
         """Where many are due, the provider's list tells which of them have ended."""
         now = timezone.now()
         for place in listing.places(now):
-            if place not in self.listed and (asked := listing.begin(place, now, self.alone)):
+            rested = time.monotonic() >= self.rests.get(place, 0)
+            if rested and place not in self.listed and (asked := listing.begin(place, now, self.alone)):
                 self.listed[place] = asked
                 asked.open = len(asked.calls)
                 for call in asked.calls:
@@ -161,6 +163,7 @@ class Turn:
         asked.take(reply)
         if not asked.open:
             del self.listed[place]
+            self.rests[place] = time.monotonic() + paced(listing.EVERY).total_seconds()
             self.alone |= listing.finish(place, asked, self.misses)
 
     def _ask(self, generations: QuerySet[Generation], verb: Look) -> None:

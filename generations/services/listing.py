@@ -2,7 +2,7 @@
 
 The list only says which of them have ended: those are asked about by themselves in the next moment, so that there is
 one way to read an answer. One that two lists in a row did not show is asked about by itself as well, and so are a few
-others each time: a list may be behind, or say it in words that nobody knows.
+others each time: a list may be behind, out of order, or say it in words that nobody knows.
 """
 
 import random
@@ -49,18 +49,16 @@ class Round:
     waiting: dict[str, uuid.UUID]
     """What no page has shown yet: generations by the provider's task id."""
     open: int = 0
-    complete: bool = True
     ended: list[uuid.UUID] = field(default_factory=list)
     running: list[uuid.UUID] = field(default_factory=list)
 
     def take(self, reply: Reply) -> None:
-        """Note what one page shows. A page that did not come tells nothing of what it did not show."""
+        """Note what one page shows; one that did not come shows nothing."""
         self.open -= 1
         try:
             listed = self._read(reply) if isinstance(reply, httpx.Response) else None
         except errors.ProviderError:
             listed = None
-        self.complete &= listed is not None
         for each in listed or ():
             pk = self.waiting.pop(each.task_id, None)
             if pk and each.progress.state == "running":
@@ -105,7 +103,7 @@ def begin(place: Place, now: datetime, alone: set[uuid.UUID]) -> Round | None:
 def finish(place: Place, asked: Round, misses: Counter[uuid.UUID]) -> set[uuid.UUID]:
     """Have those that have ended be asked about at once; returns what is to be asked about by itself from now on."""
     alone = set(asked.ended)
-    for pk in asked.waiting.values() if asked.complete else ():
+    for pk in asked.waiting.values():
         misses[pk] += 1
         if misses[pk] >= MISSES:
             alone.add(pk)
