@@ -1,6 +1,8 @@
 # Needs make and Python 3.11 or newer, nothing else.
 #   make run [PORT=8000]   try klingweb, with the sandbox instead of a paid provider; Ctrl+C stops it
 #   make test              all that must hold before a change is kept; `make lint` is its quick half
+#   make faults            the fault matrix on real processes, and its table; on PostgreSQL where the tests have one
+#   make bench             how quick it is, on a machine with nothing else to do; takes twelve minutes
 #   make requirements      pin the newest versions that pyproject.toml allows
 
 PYTHON ?= python3
@@ -18,7 +20,7 @@ LIVE := KLINGWEB_DATA_DIR=.venv KLINGWEB_DATABASE_URL=sqlite:///:memory: KLINGWE
 	KLINGWEB_SECRET_KEY=only-for-checks-0123456789-abcdefghijklmnopqrstuvwxyz \
 	KLINGWEB_ENCRYPTION_KEYS=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=
 
-.PHONY: run test test-only lint requirements
+.PHONY: run test test-only faults bench lint requirements
 
 run: export KLINGWEB_SANDBOX ?= on
 run: export KLINGWEB_PORT = $(PORT)
@@ -34,6 +36,13 @@ test: lint
 
 test-only: .venv/.requirements-dev
 	$(PYTEST)
+
+faults: .venv/.requirements-dev
+	$(PYTEST) -m 'faults or not faults' tests/faults
+	@$(BIN)/python -m tests.faults.table
+
+bench: .venv/.requirements-dev
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 lint: .venv/.requirements-dev
 	$(BIN)/ruff check
