@@ -7,8 +7,8 @@ import re
 import signal
 import sqlite3
 import time
-from collections.abc import Iterable
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,19 @@ class Database:
         with closing(sqlite3.connect(self.file, timeout=20)) as database:
             return database.execute(query, ids).fetchall()
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Another program keeps everybody else from writing."""
+        if self.server:
+            with psycopg.connect(self.url) as connection:
+                connection.execute("LOCK TABLE generations_generation, generations_lease IN ACCESS EXCLUSIVE MODE")
+                yield
+            return
+        with closing(sqlite3.connect(self.file, timeout=20, isolation_level=None)) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            yield
+            database.execute("ROLLBACK")
+
     def drop(self) -> None:
         """Remove it from the server, whoever is still connected."""
         if self.server:
@@ -93,10 +106,11 @@ class Database:
 class House:
     """See above. Every check is one that a person with a browser, or the provider's books, could make."""
 
-    def __init__(self, database: Database, start: Start) -> None:
+    def __init__(self, database: Database, start: Start, **environ: str) -> None:
         self.database = database
         self.installation = Installation(database.folder, start)
         self.installation.environ["KLINGWEB_DATABASE_URL"] = database.url
+        self.environ = HURRY | environ
         ended = self.installation.manage("prepare", "--demo")
         assert ended.returncode == 0, ended.stderr
         self.started = self.serve()
@@ -108,7 +122,7 @@ class House:
     def serve(self) -> Started:
         """Start it and wait until both clusters run tasks."""
         before = self.heartbeats()
-        self.started = serve(self.installation, **HURRY)
+        self.started = serve(self.installation, **self.environ)
         wait_until(
             lambda: not set(before.items()) & set((now := self.heartbeats()).items()) and len(now) == 2,
             "both clusters run tasks",

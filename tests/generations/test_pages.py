@@ -424,7 +424,8 @@ def test_a_generation_shows_its_pictures_settings_cost_and_what_happened(bobs: C
     assert f'<a class="viewer-open" href="/images/{pictures[1].pk}/original"' in page
     assert "2 of 3" in said
     assert f'href="/g/{generation.pk}/?picture=1" hx-get' in page
-    for sentence in (PROMPT, "Negative prompt people", "Model kling-v3", "24 units, $0.084, as Kling official says", "8417"):
+    charged = "24 units, $0.084, as Kling official says"
+    for sentence in (PROMPT, "Negative prompt people", "Model kling-v3", charged, "8417"):
         assert sentence in said
     assert "Asked by Bob" in said
     assert f'href="/?settings={generation.pk}"' in page

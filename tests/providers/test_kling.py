@@ -386,6 +386,7 @@ REFUSALS = {
     "unknown-code-400": errors.Refused,
     "unknown-code-401": errors.AccountTrouble,
     "unknown-code-429": errors.Busy,
+    "html-429": errors.Busy,
     "unknown-code-200": errors.Unreadable,
 }
 
