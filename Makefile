@@ -3,6 +3,7 @@
 #   make test              all that must hold before a change is kept; `make lint` is its quick half
 #   make faults            the fault matrix on real processes, and its table; on PostgreSQL where the tests have one
 #   make bench             how quick it is, on a machine with nothing else to do; takes twelve minutes
+#   make simulate          a hundred thousand lives of a generation, with all that can go wrong: LIVES=… SEED=…
 #   make requirements      pin the newest versions that pyproject.toml allows
 
 PYTHON ?= python3
@@ -43,6 +44,9 @@ faults: .venv/.requirements-dev
 
 bench: .venv/.requirements-dev
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+simulate: .venv/.requirements-dev
+	@$(BIN)/python -m tests.simulation --lives $(or $(LIVES),100000) --seed $(or $(SEED),1) --workers 2
 
 lint: .venv/.requirements-dev
 	$(BIN)/ruff check

@@ -198,7 +198,7 @@ def test_a_subject_becomes_a_stored_picture_that_every_page_shows(
         assert "A heron" in page
     assert "Brushwork is done" in page
     assert "Note in the margin for Ada" in page
-    assert "2 drops as Brushwork says" in page
+    assert "2 drops, as Brushwork says" in page
 
 
 @pytest.mark.django_db(transaction=True)

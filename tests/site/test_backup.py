@@ -22,7 +22,7 @@ from pytest_django import Settings
 
 from generations.models import Generation, Status
 from klingweb.backups import BackupError, database
-from tests.faults.house import ROAD, Database, House, send
+from tests.faults.house import HURRY, ROAD, Database, House, send
 from tests.road import Ask, finish
 from tests.site.conftest import Installation
 from tests.site.processes import ROOT, Start
@@ -362,7 +362,7 @@ class Restored(House):
     """A house that is served as it was restored, not made."""
 
     def __init__(self, installation: Installation, database: Database) -> None:
-        self.installation, self.database = installation, database
+        self.installation, self.database, self.environ = installation, database, HURRY
         self.started = self.serve()
         self.client = sign_in(installation)
 
