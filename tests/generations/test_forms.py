@@ -3,9 +3,10 @@ from decimal import Decimal
 import pytest
 
 from generations.catalogue import Offer, offers
-from generations.forms import CreateForm
+from generations.forms import REFRESHING, CreateForm
 from generations.models import Credential
 from generations.pricing import in_words
+from generations.providers.registry import PROVIDERS
 from klingweb.accounts.models import Team
 from tests.road import Ask
 
@@ -88,3 +89,47 @@ def test_a_value_that_carries_no_field_now_is_kept_beside_the_form(offered: tupl
 )
 def test_amounts_are_written_for_people(usd: str | None, words: str) -> None:
     assert in_words(Decimal(usd) if usd else None) == words
+
+
+FORM = frozenset(  # what a form already is in the browser; a control of such a name would hide it
+    [
+        "action",
+        "after",
+        "append",
+        "attributes",
+        "before",
+        "blur",
+        "children",
+        "click",
+        "closest",
+        "contains",
+        "dataset",
+        "elements",
+        "enctype",
+        "encoding",
+        "focus",
+        "hidden",
+        "id",
+        "insert",
+        "length",
+        "matches",
+        "method",
+        "name",
+        "parentNode",
+        "prepend",
+        "querySelector",
+        "remove",
+        "replaceWith",
+        "requestSubmit",
+        "reset",
+        "style",
+        "submit",
+        "target",
+        "title",
+    ]
+)
+
+
+def test_no_control_hides_what_a_form_can_do() -> None:
+    declared = {each.name for provider in PROVIDERS.values() for one in provider.operations for each in one.fields}
+    assert not FORM & (declared | {"provider", "operation", "credential", "key", "was", *REFRESHING})
