@@ -5,12 +5,14 @@ never raises: it is a Response, NotSent (it did not leave) or FateUnknown (it ma
 """
 
 import asyncio
+import contextlib
 import hashlib
 import ipaddress
 import os
 import ssl
 import threading
-from collections.abc import Awaitable, Iterable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from generations.providers.exchange import FateUnknown, NotSent, Reply
 ANSWER_CAP = 4 * 2**20  # bytes; the largest documented answer, a list of 500 tasks, is under 1 MB
 PICTURE_CAP = 80 * 2**20  # bytes; a 4k PNG is under 40 MB
 REDIRECTS = 3
+LANES = 40  # kept open; a lane has ten connections at most
 CONNECTIONS = 10  # one httpx client slows down with the square of its open connections
 USER_AGENT = "Mozilla/5.0 (compatible; klingweb)"  # one result host refuses anything that does not look like a browser
 SHARED_TLS = ssl.create_default_context()  # building one costs 0.1 s of CPU
@@ -160,14 +163,19 @@ def transport(policy: HostPolicy, *, keepalive: bool) -> httpx.AsyncHTTPTranspor
     return made
 
 
+Lane = tuple[str, HostPolicy, bool]
+
+
 @dataclass
 class Client:
     """Sends calls. `lanes` are httpx clients by lane, policy and whether the call is paid."""
 
-    lanes: dict[tuple[str, HostPolicy, bool], httpx.AsyncClient] = field(default_factory=dict)
+    lanes: dict[Lane, httpx.AsyncClient] = field(default_factory=dict)
+    busy: Counter[Lane] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.closing: set[asyncio.Task[None]] = set()  # held, because the loop itself does not
         threading.Thread(target=self.loop.run_forever, name="klingweb-client", daemon=True).start()
 
     def send(self, call: Call) -> "Future[Reply]":
@@ -188,8 +196,8 @@ class Client:
         try:
             if refusal := call.policy.refuses(call.request.url):
                 return NotSent(refusal)
-            async with asyncio.timeout(call.deadline):
-                response = await self._client(call).send(call.request, stream=True)
+            async with asyncio.timeout(call.deadline), self._line(call) as line:
+                response = await line.send(call.request, stream=True)
                 return await _whole(response)
         except TimeoutError:
             return sent.verdict(f"No answer within {call.deadline:g} seconds.")
@@ -213,25 +221,47 @@ class Client:
             if refusal := call.policy.refuses(request.url):
                 return NotFetched(refusal)
             request.headers.setdefault("User-Agent", USER_AGENT)
-            response = await self._client(call).send(request, stream=True)
-            try:
-                if not response.has_redirect_location:
-                    return await _save(response, path, cap)
-                request = httpx.Request("GET", request.url.join(response.headers["location"]))
-            finally:
-                await response.aclose()
+            async with self._line(call) as line:
+                response = await line.send(request, stream=True)
+                try:
+                    if not response.has_redirect_location:
+                        return await _save(response, path, cap)
+                    request = httpx.Request("GET", request.url.join(response.headers["location"]))
+                finally:
+                    await response.aclose()
         return NotFetched("The picture's address redirects too often.")
 
-    def _client(self, call: Call) -> httpx.AsyncClient:
+    @contextlib.asynccontextmanager
+    async def _line(self, call: Call) -> AsyncIterator[httpx.AsyncClient]:
+        """The httpx client of the call's lane, which stays open while it is in use."""
         key = (call.lane, call.policy, call.paid)
+        self.busy[key] += 1
+        try:
+            yield self._client(key)
+        finally:
+            self.busy[key] -= 1
+
+    def _client(self, key: Lane) -> httpx.AsyncClient:
+        _, policy, paid = key
         if key not in self.lanes:
+            self._make_room()
             self.lanes[key] = httpx.AsyncClient(
-                transport=transport(call.policy, keepalive=not call.paid),
+                transport=transport(policy, keepalive=not paid),
                 timeout=None,  # noqa: S113 - each call has a deadline of its own
                 follow_redirects=False,
                 trust_env=False,
             )
+        self.lanes[key] = self.lanes.pop(key)  # the one used last stands last
         return self.lanes[key]
+
+    def _make_room(self) -> None:
+        """Close lanes that nobody has used for longest, with the connections that they keep open."""
+        for key in list(self.lanes)[: max(0, len(self.lanes) - LANES)]:
+            if not self.busy[key]:
+                del self.busy[key]
+                closing = self.loop.create_task(self.lanes.pop(key).aclose())
+                self.closing.add(closing)
+                closing.add_done_callback(self.closing.discard)
 
 
 class _Sent:

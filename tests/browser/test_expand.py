@@ -72,6 +72,7 @@ def test_more_than_the_factor_is_blocked_and_the_reason_stands_beside_the_button
     go = page.locator("#go")
     expect(go).to_be_enabled()
     page.get_by_label("Up", exact=True).fill("2")
+    page.wait_for_load_state("networkidle")
     page.get_by_label("Left", exact=True).fill("1")
     expect(go).to_be_disabled()
     expect(go).to_have_accessible_description(

@@ -249,3 +249,12 @@ def test_secrets_are_taken_out_of_what_is_kept() -> None:
 
 def test_a_process_has_one_client() -> None:
     assert client.shared() is client.shared()
+
+
+def test_lanes_that_nobody_uses_are_closed() -> None:
+    own = client.Client()
+    for number in range(client.LANES + 5):
+        request = httpx.Request("GET", "https://127.0.0.1:9/")
+        own.send(Call(request, 5, HostPolicy(), f"lane {number}")).result(10)
+    assert len(own.lanes) <= client.LANES + 1
+    assert f"lane {client.LANES + 4}" in {name for name, _, _ in own.lanes}
