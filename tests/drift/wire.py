@@ -113,7 +113,7 @@ class Wire(client.Client):
         self.posts = 0
         self.line = httpx.AsyncClient(transport=httpx.MockTransport(self._handle))
 
-    def _client(self, call: client.Call) -> httpx.AsyncClient:
+    def _client(self, key: client.Lane) -> httpx.AsyncClient:
         return self.line
 
     async def _handle(self, request: httpx.Request) -> httpx.Response:
