@@ -251,10 +251,13 @@ def test_a_process_has_one_client() -> None:
     assert client.shared() is client.shared()
 
 
-def test_lanes_that_nobody_uses_are_closed() -> None:
-    own = client.Client()
+def test_lanes_that_nobody_uses_are_closed_and_one_in_use_is_not() -> None:
+    own = Client()
     for number in range(client.LANES + 5):
-        request = httpx.Request("GET", "https://127.0.0.1:9/")
-        own.send(Call(request, 5, HostPolicy(), f"lane {number}")).result(10)
-    assert len(own.lanes) <= client.LANES + 1
-    assert f"lane {client.LANES + 4}" in {name for name, _, _ in own.lanes}
+        call = Call(httpx.Request("GET", "https://127.0.0.1:9/"), 5, HostPolicy(), f"lane {number}")
+        own.send(call).result(10)
+        own.busy["lane 0", HostPolicy(), False] = 1
+    kept = {name for name, _, _ in own.lanes}
+    assert {"lane 0", f"lane {client.LANES + 4}"} <= kept
+    assert "lane 1" not in kept
+    assert len(own.lanes) <= client.LANES + 2
