@@ -176,7 +176,21 @@ class Client:
     def __post_init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.closing: set[asyncio.Task[None]] = set()  # held, because the loop itself does not
-        threading.Thread(target=self.loop.run_forever, name="klingweb-client", daemon=True).start()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="klingweb-client", daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        """End this client with all that it keeps open. The one that a process shares ends with its process."""
+        self._start(self._close()).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    async def _close(self) -> None:
+        for line in self.lanes.values():
+            await line.aclose()
+        await asyncio.gather(*self.closing)
+        await self.loop.shutdown_default_executor()
 
     def send(self, call: Call) -> "Future[Reply]":
         """Send the call; the future holds a Reply and never an exception."""

@@ -97,7 +97,7 @@ STEPS: dict[Status, Callable[[Road], None]] = {
 
 
 @pytest.fixture
-def road(alice: User, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Road]:
+def road(alice: User, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Callable[[str], Road]:
     """A road to the provider of this slug, on which all is as documented so far."""
 
     def made(slug: str) -> Road:
@@ -105,6 +105,7 @@ def road(alice: User, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Road]:
         member = Membership.objects.select_related("team", "user").get(user=alice)
         credentials.ensure(team=member.team, provider=slug, name="Key", secrets={dialect.secret: "user:1-secret-key"})
         wire = Wire(dialect, lambda: told(dialect.create()), lambda: told(dialect.query()))
+        request.addfinalizer(wire.close)
         monkeypatch.setattr(client, "shared", lambda: wire)
         offer = next(each for each in offers(member.team) if each.provider.slug == slug)
         texts = {"prompt": "A vase", dialect.count: "2"}

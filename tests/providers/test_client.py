@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -251,8 +252,21 @@ def test_a_process_has_one_client() -> None:
     assert client.shared() is client.shared()
 
 
-def test_lanes_that_nobody_uses_are_closed_and_one_in_use_is_not() -> None:
+@pytest.fixture
+def own() -> Iterator[Client]:
+    with closing(Client()) as made:
+        yield made
+
+
+def test_a_client_that_is_closed_leaves_no_thread_and_no_line_open(server: Server) -> None:
     own = Client()
+    assert isinstance(own.send(call(server(OK))).result(10), httpx.Response)
+    own.close()
+    assert own.loop.is_closed()
+    assert not own.thread.is_alive()
+
+
+def test_lanes_that_nobody_uses_are_closed_and_one_in_use_is_not(own: Client) -> None:
     for number in range(client.LANES + 5):
         call = Call(httpx.Request("GET", "https://127.0.0.1:9/"), 5, HostPolicy(), f"lane {number}")
         own.send(call).result(10)
