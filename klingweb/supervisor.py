@@ -24,6 +24,7 @@ from typing import Protocol
 GRACE = 30.0  # longer than one turn of the follower; what is cut after it is done again at the next start
 PAID_GRACE = 200.0  # the longest deadline of a paid request, whose answer would otherwise be lost
 TICK = 0.1
+STAND_BY = 1.0
 SAME_KEY_PRESS = 0.5  # make, a shell and the terminal may all pass on the same Ctrl+C
 STOPPED_AT_ONCE = 130
 TETHER = Path(__file__).with_name("tether.py")
@@ -36,6 +37,9 @@ class Queues(Protocol):
 
     def nudge(self) -> None:
         """Ask for whatever is due: what somebody had in hand when it died is asked for by nobody else."""
+
+    def stand_by(self) -> None:
+        """See that somebody follows, whether anybody looks at a page or not."""
 
     def beat(self, cluster: str) -> None:
         """Ask the cluster for a sign of life."""
@@ -158,10 +162,16 @@ class Watch(threading.Thread):
             for cluster in self._heard:
                 if not self._attempt(self._look, cluster):
                     self._since[cluster] = time.monotonic()
-            self.stopping.wait(self.every)
+            self._stand_by(time.monotonic() + self.every)
         while not self.finished.is_set():
             self._attempt(self._count)
             self.finished.wait(1)
+
+    def _stand_by(self, until: float) -> None:
+        while not self.stopping.is_set() and (left := until - time.monotonic()) > 0:
+            if not self.stopping.wait(min(left, STAND_BY)):
+                with suppress(Exception):  # a database that is away is told of by the next look
+                    self.queues.stand_by()
 
     def _look(self, cluster: str) -> None:
         self.queues.beat(cluster)

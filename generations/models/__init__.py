@@ -8,7 +8,7 @@ from generations.models.generation import Deletion, Event, Generation, Status
 from generations.models.image import Image
 from generations.models.ledger import AuditEntry, BalanceReading, Charge
 from generations.models.override import Override
-from generations.models.pulse import Heartbeat, Lease
+from generations.models.pulse import Heartbeat, Lease, Pace
 from generations.models.reading import Reading
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Image",
     "Lease",
     "Override",
+    "Pace",
     "Reading",
     "Reference",
     "SendingPause",

@@ -1,4 +1,4 @@
-"""Signs of life of what runs in the background."""
+"""Signs of life of what runs in the background, and how long providers take."""
 
 from django.db import models
 
@@ -23,3 +23,18 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cluster} at {self.at}"
+
+
+class Pace(models.Model):
+    """How many seconds the last requests for a model took, from the POST until we knew that they were done."""
+
+    provider = models.SlugField(max_length=32)
+    operation = models.SlugField(max_length=32)
+    model_name = models.CharField(max_length=64, blank=True)
+    seconds = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "operation", "model_name"], name="one_pace")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.operation} {self.model_name}"

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,9 @@ from generations.providers.spec import Deadlines
 log = logging.getLogger(__name__)
 
 NO_PROBLEM: dict[str, Any] = {"problem": "", "problem_code": "", "problem_details": ""}
+LONGEST_REST = 600  # seconds, whatever a provider asks for
+FREE = "Nothing was charged."
+TWICE_SENT = "Whether its first request was charged is not known."
 KEPT = 2**16  # characters of an answer; the largest known to be about one request has a tenth
 KEY_OF = "klingweb.key_of"  # in a request's extensions: since when the credential had the key that it was made with
 
@@ -58,7 +62,13 @@ def kept_answer(generation: Generation, response: httpx.Response) -> str:
 def fail(
     generation: Generation, sentence: str, *, code: str = "", details: str = "", answer: str = "", **fields: Any
 ) -> bool:
-    """End a generation with a sentence for people, the provider's code and its own words, which hold no secret."""
+    """End a generation with a sentence for people, the provider's code and its own words, which hold no secret.
+
+    Where it was sent again in doubt, that the last request cost nothing does not say so of the first.
+    """
+    again = {"before": Status.UNCONFIRMED, "after": Status.QUEUED}
+    if generation.doubts and sentence.endswith(FREE) and generation.events.filter(**again).exists():
+        sentence = sentence.removesuffix(FREE) + TWICE_SENT
     if details:
         details = client.redact(details, deliveries.secrets_of(generation), cap=400)
     return advance(
@@ -102,6 +112,15 @@ def query(generation: Generation, task_id: str) -> client.Call:
 
 def heed(generation: Generation, error: errors.ProviderError, response: httpx.Response) -> None:
     """A look-up was refused. That says nothing of the generation, but perhaps something of the key it was made with."""
+    if error.waits and error.retry_after:
+        leave_alone(generation, (Status.RUNNING, Status.UNCONFIRMED), timedelta(seconds=error.retry_after))
     if error.pauses_credential and response.request.extensions.get(KEY_OF) == generation.credential.changed_at:
         credentials.pause(generation.credential, error.sentence)
     log.info("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)
+
+
+def leave_alone(generation: Generation, statuses: Sequence[Status], pause: timedelta) -> None:
+    """The provider has too much to do: this one and all of the same key and account are not due before then."""
+    until = timezone.now() + min(pause, paced(LONGEST_REST))
+    siblings = Generation.objects.filter(credential=generation.credential_id, account=generation.account)
+    siblings.filter(status__in=statuses, due_at__lt=until).update(due_at=until)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import httpx
 from django.utils import timezone
 
-from generations import deliveries, interpretation, ledger, queue
+from generations import deliveries, interpretation, ledger, pace, queue
 from generations.lifecycle import TERMINAL, advance, note
 from generations.models import Generation, Status
 from generations.providers import client, errors
@@ -38,6 +38,7 @@ TOO_LATE: dict[str, str] = {
     Status.UNCONFIRMED: "It was sent already, and nobody knows whether it arrived. Decide below what is to be done.",
     **dict.fromkeys(TERMINAL, "It has ended already."),
 }
+LOOK_THERE = "It may have been charged: look in the provider's console, and if it was made, paste its task id below."
 NO_WORD = "The provider refuses to say where this request is. klingweb goes on asking, and the answer is kept."
 
 
@@ -113,9 +114,9 @@ def _give_up_if_over(generation: Generation, *, unknown: bool) -> None:
     """End what can never be answered any more. A person may still know better, so it counts as a doubt."""
     sent = generation.submitted_at or generation.created
     if sent + deadlines(generation).retention < timezone.now():
-        sentence = "The provider keeps requests no longer than this, and never said what became of it."
+        sentence = f"The provider never said what became of it, and keeps requests no longer than this. {LOOK_THERE}"
     elif unknown and generation.credential.changed_since(sent):
-        sentence = "The key was replaced, and the provider does not know this request under the new one."
+        sentence = f"The key was replaced, and the new one does not open this request. {LOOK_THERE}"
     else:
         return
     fail(generation, sentence, doubts=generation.doubts + 1)
@@ -126,7 +127,8 @@ def apply(generation: Generation, progress: Progress, answer: str) -> None:
     if progress.state != "running":
         deliveries.note_end(generation, timezone.now())
     if progress.state == "succeeded":
-        begin_collecting(generation, progress, answer)
+        if begin_collecting(generation, progress, answer):
+            pace.note(generation, timezone.now())
     elif progress.state == "failed":
         sentence = errors.Moderated.default_sentence if progress.moderated else BROKE_OFF
         fail(generation, sentence, details=progress.reason, answer=answer)

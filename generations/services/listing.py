@@ -22,7 +22,7 @@ from generations.providers import client, errors
 from generations.providers.exchange import Account, Listed, Reply
 from generations.providers.registry import PROVIDERS, find
 from generations.providers.spec import Listing, Operation
-from generations.services.common import deadlines_of, free_call, paced
+from generations.services.common import LONGEST_REST, deadlines_of, free_call, paced
 from klingweb.secrets import Undecryptable
 
 CROWD = 10  # due at once with one credential; fewer are asked about one by one
@@ -49,6 +49,8 @@ class Round:
     waiting: dict[str, uuid.UUID]
     """What no page has shown yet: generations by the provider's task id."""
     open: int = 0
+    rest: timedelta = field(default_factory=lambda: paced(EVERY))
+    """Until the next question may be asked."""
     ended: list[uuid.UUID] = field(default_factory=list)
     running: list[uuid.UUID] = field(default_factory=list)
 
@@ -57,8 +59,10 @@ class Round:
         self.open -= 1
         try:
             listed = self._read(reply) if isinstance(reply, httpx.Response) else None
-        except errors.ProviderError:
+        except errors.ProviderError as error:
             listed = None
+            if error.waits and error.retry_after:
+                self.rest = max(self.rest, min(timedelta(seconds=error.retry_after), paced(LONGEST_REST)))
         for each in listed or ():
             pk = self.waiting.pop(each.task_id, None)
             if pk and each.progress.state == "running":
@@ -102,15 +106,15 @@ def begin(place: Place, now: datetime, alone: set[uuid.UUID]) -> Round | None:
 
 def finish(place: Place, asked: Round, misses: Counter[uuid.UUID]) -> set[uuid.UUID]:
     """Have those that have ended be asked about at once; returns what is to be asked about by itself from now on."""
-    alone = set(asked.ended)
-    for pk in asked.waiting.values():
+    alone, told_to_wait = set(asked.ended), asked.rest > paced(EVERY)
+    for pk in () if told_to_wait else asked.waiting.values():
         misses[pk] += 1
         if misses[pk] >= MISSES:
             alone.add(pk)
     now = timezone.now()
     for chunk in _chunks([*alone, *random.sample(asked.running, min(SAMPLES, len(asked.running)))]):
         Generation.objects.filter(status=Status.RUNNING, pk__in=chunk).update(due_at=now)
-    _running(place).filter(due_at=asked.until).update(due_at=now + paced(EVERY))
+    _running(place).filter(due_at=asked.until).update(due_at=now + asked.rest)
     return alone
 
 

@@ -29,6 +29,7 @@ FIGURES: Mapping[str, Figure] = {
     **({"accepted-postgresql": partial(figures.accepted, server=SERVER)} if SERVER.startswith("postgres") else {}),
     "leaves": figures.leaves,
     "slot": capacity.slot,
+    "standby": capacity.standby,
     "lists": capacity.lists,
     "singly": capacity.singly,
     "memory": capacity.memory,

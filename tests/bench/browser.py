@@ -27,7 +27,7 @@ LIVE = re.compile(rb'<div id="live"([^>]*)>')
 ASKS = re.compile(rb' hx-get="([^"]+)"')
 CARD = re.compile(rb'<article class="gen[^>]* data-generation="([0-9a-f-]+)"')
 SHOWN = re.compile(rb'<img src="(/images/[^"]+)"')
-MORE_TO_COME = re.compile(rb'name="g" value="([0-9a-f-]+)"')
+MORE_TO_COME = re.compile(rb'name="g" value="(([0-9a-f-]+)[.][0-9.]+)"')
 BOUNDARY = "----what-a-form-puts-between-its-fields"
 
 
@@ -153,7 +153,7 @@ class Page:
         self.port, self.person, self.seen = port, person, seen
         self.idle: list[Line] = []
         self.live = b""
-        self.unfinished: set[bytes] = set()
+        self.unfinished: dict[bytes, bytes] = {}  # by generation, as the page names it
         self.form: dict[str, str] = {}
         self.asked_at = 0.0
         self.fetching: set[asyncio.Future[None]] = set()
@@ -193,7 +193,7 @@ class Page:
             line.close()
 
     async def _ask_for_changes(self) -> Answer:
-        target = html.unescape(self.live.decode()) + "".join(f"&g={each.decode()}" for each in self.unfinished)
+        target = html.unescape(self.live.decode()) + "".join(f"&g={each.decode()}" for each in self.unfinished.values())
         answer = await self._try("GET", target, HX_Request="true")
         self.seen.asked.append(answer)
         if answer.status == 200:
@@ -221,10 +221,9 @@ class Page:
         for start, end in pairwise([*starts, len(answer.body)]):
             card = answer.body[start:end]
             generation = CARD.findall(card)[0]
-            if generation in MORE_TO_COME.findall(card):
-                self.unfinished.add(generation)
-            else:
-                self.unfinished.discard(generation)
+            named = {pk: name for name, pk in MORE_TO_COME.findall(card)}
+            self.unfinished.pop(generation, None)
+            self.unfinished |= {pk: name for pk, name in named.items() if pk == generation}
             picture = SHOWN.search(card)
             if picture and generation.decode() not in self.seen.pictures:
                 self._start(self._fetch(generation.decode(), picture[1].decode()))

@@ -1,6 +1,9 @@
 """The figures of how much there may be at once. Each function gives rows for one scale."""
 
 import asyncio
+import os
+import random
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +28,7 @@ ROUNDS = 5  # in which each slot is freed
 LATE = 40.0
 SEEN_DONE = ("collecting", "succeeded", "failed")
 LARGE = 2048  # pixels
+KILLS = 10
 
 
 def slot(bench: Bench, scale: Scale) -> Iterator[Row]:
@@ -49,6 +53,31 @@ def slot(bench: Bench, scale: Scale) -> Iterator[Row]:
         f"applying the answer, choosing who is next, and two commits; {shares(of_a_core)}",
         Goal({"p95": 100}, {"p95": 20}),
         0 if done else 1,
+    )
+
+
+def standby(bench: Bench, scale: Scale) -> Iterator[Row]:
+    """kill -9 of the follower → somebody follows, with no page open."""
+    lags, missing = [], 0
+    with bench.house(1, side=64, length=3600) as house:
+        house.do("add", credential=house.credentials["polled"], generations=[_new()], status="queued")
+        for _ in range(scale.count(KILLS)):
+            time.sleep(random.uniform(1, 4))  # noqa: S311 - anywhere between two renewals of the lease
+            follower, before = house.follower(), house.do("turn")
+            killed = time.monotonic()
+            os.kill(follower, signal.SIGKILL)
+            while (now := house.do("turn")) in ("", before) and time.monotonic() < killed + LATE:
+                time.sleep(0.02)
+            lags.append(time.monotonic() - killed)
+            missing += now in ("", before)
+    yield Row(
+        "kill -9 of the follower → somebody follows, no page open",
+        "nothing else to do",
+        "s",
+        lags,
+        "the lease of 3 s, of which up to a quarter is over; looked at each second",
+        Goal({"max": 5}),
+        missing,
     )
 
 

@@ -21,7 +21,7 @@ import psycopg
 
 from klingweb.supervisor import Child, Tether
 from tests.bench.browser import Person
-from tests.site.processes import ROOT, Started, clean_environ, free_port, wait_until
+from tests.site.processes import ROOT, Started, clean_environ, free_port, naps_of, wait_until
 
 START = 60.0  # seconds
 GRACE = 40.0  # for whatever is left behind where the bench itself is killed
@@ -200,6 +200,12 @@ class House:
                 found[name_of(os.getsid(pid))].append(pid)
         return {name: found[name] for name in OURS}
 
+    def follower(self) -> int:
+        """The process that follows: of those that have spoken to a provider, the one that does not sleep."""
+        before = {pid: naps_of(pid) for pid in self.programs()["fast"] if has_loop(pid)}
+        time.sleep(1)
+        return max(before, key=lambda pid: naps_of(pid) - before[pid])
+
     def cpu(self) -> Cpu:
         """What each program has used so far, the bench and the provider too."""
         groups = self.programs() | {"provider": [self.provider.process.pid], "bench": [os.getpid()]}
@@ -224,6 +230,13 @@ def cpu_of(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return sum(map(int, fields[STAT_CPU])) / CLOCK
     return 0.0
+
+
+def has_loop(pid: int) -> bool:
+    """Whether a process has an event loop, as the client has."""
+    with suppress(OSError):
+        return any("eventpoll" in str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 def pss_of(pid: int) -> float:

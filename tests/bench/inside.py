@@ -27,7 +27,7 @@ from django.db import transaction  # noqa: E402
 
 from generations import credentials, queue  # noqa: E402
 from generations.lifecycle import TERMINAL  # noqa: E402
-from generations.models import Credential, Event, Generation, Heartbeat, Image, Status  # noqa: E402
+from generations.models import Credential, Event, Generation, Heartbeat, Image, Lease, Status  # noqa: E402
 from generations.providers.registry import find  # noqa: E402
 from klingweb.accounts import services  # noqa: E402
 from klingweb.accounts.models import Membership, Role, User  # noqa: E402
@@ -47,10 +47,10 @@ def furnish(people: int, provider: str) -> dict[str, Any]:
             name=name,
             base_url=provider,
             secrets={"api_key": "a-key-that-opens-nothing"},
-            slots=30_000,
         )[0]
         for name in ("polled", "called", "relay", "narrow")
     }
+    Credential.objects.update(slots=30_000)  # more than a person may give it
     Credential.objects.exclude(name="called").update(webhooks=False)
     with transaction.atomic():
         everybody = [services.ensure_person(f"person-{at}@bench.example") for at in range(people)]
@@ -119,6 +119,11 @@ def moments(generations: list[str]) -> dict[str, dict[str, float]]:
     return found
 
 
+def turn() -> str:
+    """Whose turn it is to follow; nothing where it is nobody's."""
+    return Lease.objects.filter(name=queue.FOLLOWER).values_list("token", flat=True).first() or ""
+
+
 def count(generations: list[str], statuses: list[str]) -> int:
     """How many of these are in one of the statuses."""
     found = dict(Generation.objects.filter(status__in=statuses).values_list("pk", "status"))
@@ -163,7 +168,7 @@ def alive(seconds: float) -> bool:
 
 
 VERBS: Mapping[str, Callable[..., Any]] = {
-    each.__name__: each for each in (furnish, slots, add, moments, count, archive, clear, alive)
+    each.__name__: each for each in (furnish, slots, add, moments, turn, count, archive, clear, alive)
 }
 
 if __name__ == "__main__":

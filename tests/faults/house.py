@@ -21,7 +21,7 @@ from PIL import Image as Pillow
 
 from tests.environment import database_server, redis_url
 from tests.site.conftest import Installation
-from tests.site.processes import ROOT, Start, Started, wait_until
+from tests.site.processes import ROOT, Start, Started, naps_of, wait_until
 from tests.site.served import Form, cluster_leaders, serve, sign_in
 
 PACE = 0.05  # a provider's minute takes three seconds
@@ -161,6 +161,24 @@ class House:
     def workers(self, name: str) -> list[int]:
         found = self.guarded(name)
         return [pid for pid in found if pid not in self._helpers[parent_of(parent_of(pid))]]
+
+    def follower(self) -> int:
+        """The worker of the fast cluster that is in its turn: the other one sleeps."""
+        found: list[int] = []
+
+        def found_one() -> bool:
+            before = {pid: naps_of(pid) for pid in self.workers("fast")}
+            time.sleep(1)
+            found[:] = [pid for pid, naps in before.items() if naps_of(pid) - naps > 2]
+            return len(found) == 1
+
+        wait_until(found_one, "one of the workers follows")
+        return found[0]
+
+    def lease(self) -> tuple[str, object]:
+        """Whose turn it is to follow, and until when."""
+        ((token, until),) = self.database.rows("SELECT token, expires_at FROM generations_lease")
+        return str(token), until
 
     def monitor(self, name: str) -> int:
         """What notes a cluster's results."""

@@ -2,10 +2,13 @@
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import NewDatabase
 from tests.faults.house import ROAD, SILENCE, House, Moment, send
+from tests.site.processes import Start, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -95,3 +98,21 @@ def test_a_request_that_never_arrived_is_sent_once_more_under_its_name_also_afte
     house.wait_for_the_end(asked)
     house.check(asked)
     assert [house.posts(each) for each in asked] == [2, 1]
+
+
+SECONDS = {"KLINGWEB_FOLLOWER_TURN": "20", "KLINGWEB_FOLLOWER_LEASE": "3"}  # as they are where nobody sets them
+AWAY = {"KLINGWEB_HEARTBEAT_EVERY": "60", "KLINGWEB_HEARTBEAT_SILENCE": "150"}  # nothing else would notice in time
+
+
+def test_somebody_follows_again_in_a_moment_although_nobody_looks_at_a_page(
+    start_for_long: Start, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    house = House(new_database(tmp_path / "data"), start_for_long, **SECONDS, **AWAY)
+    asked = house.ask("[slow] A snail", house.form("text-to-image"))
+    house.wait_for_status(asked, "running")
+    token, _ = house.lease()
+    send(signal.SIGKILL, [house.follower()])
+    wait_until(lambda: house.lease()[0] not in ("", token), "somebody else follows", 15)
+    house.wait_for_the_end([asked])
+    house.check([asked])
+    house.stop()

@@ -140,3 +140,16 @@ def test_a_place_that_cannot_be_asked_is_left_to_the_polls(
     now = timezone.now()
     assert listing.begin((credential.pk, "kling", "gone", ""), now, set()) is None
     assert listing.begin(place(credential), now, {each.pk for each in crowd}) is None
+
+
+def test_a_provider_that_asks_to_be_left_alone_is(crowd: list[Generation], credential: Credential) -> None:
+    misses: Counter[object] = Counter()
+    busy = httpx.Response(429, headers={"Retry-After": "60"}, json={"code": 1302, "message": "too many"})
+    for _ in range(listing.MISSES):
+        Generation.objects.update(due_at=timezone.now())
+        round_ = listing.begin(place(credential), timezone.now(), set())
+        assert round_
+        round_.take(busy)
+        assert round_.rest > timedelta(seconds=5)
+        assert listing.finish(place(credential), round_, misses) == set()  # type: ignore[arg-type]
+    assert not Generation.objects.filter(due_at__lt=timezone.now() + timedelta(seconds=50)).exists()

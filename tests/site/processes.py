@@ -39,6 +39,14 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def naps_of(pid: int) -> int:
+    """How often a process has waited for something so far."""
+    with suppress(OSError):
+        told = Path(f"/proc/{pid}/status").read_text()
+        return int(told.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return 0
+
+
 class Started:
     """A process with everything it starts. What it prints is read from a file, so that it never waits for us."""
 

@@ -44,6 +44,9 @@ class Files:
     def nudge(self) -> None:
         self._note("nudge")
 
+    def stand_by(self) -> None:
+        self._note("stand by")
+
     def beat(self, cluster: str) -> None:
         self._note(f"beat {cluster}")
 
@@ -74,7 +77,12 @@ def main(folder: Path, spec: dict[str, str | float]) -> int:
     ]
     return Supervisor(
         programs,
-        Watch(Files(folder), ("one", "two"), every=0.05, silence=float(spec.get("silence", 60))),
+        Watch(
+            Files(folder),
+            ("one", "two"),
+            every=float(spec.get("every", 0.05)),
+            silence=float(spec.get("silence", 60)),
+        ),
         stop_file=folder / "stop",
         ready=(folder / "web.pid").exists,
         announce="up",

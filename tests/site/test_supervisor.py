@@ -182,6 +182,13 @@ def test_the_queue_is_nudged_at_the_start_and_each_cluster_asked_to_beat(run: Ru
     assert asked.read_text().splitlines()[:3] == ["nudge", "beat one", "beat two"]
 
 
+def test_between_two_looks_it_is_seen_each_second_that_somebody_follows(run: Run, tmp_path: Path) -> None:
+    run(every=60)
+    asked = tmp_path / "asked"
+    wait_until(lambda: asked.exists() and asked.read_text().count("stand by") > 1, "somebody stands by")
+    assert asked.read_text().splitlines()[:5] == ["nudge", "beat one", "beat two", "stand by", "stand by"]
+
+
 def test_a_missing_database_stops_nothing_and_is_no_silence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "away").touch()
     started = run(silence=0.3)
@@ -200,6 +207,9 @@ class Clusters:
         self.open = 3
 
     def nudge(self) -> None:
+        pass
+
+    def stand_by(self) -> None:
         pass
 
     def beat(self, cluster: str) -> None:

@@ -79,6 +79,10 @@ class Queues:
         queue.nudge_follower()
         queue.enqueue("generations.tasks.sweep")
 
+    def stand_by(self) -> None:
+        close_old_connections()
+        queue.nudge_follower()
+
     def beat(self, cluster: str) -> None:
         close_old_connections()
         queue.enqueue("generations.tasks.beat", cluster=cluster)
