@@ -95,7 +95,14 @@ def known_models(operation: Operation, overrides: Overrides) -> tuple[Capability
     """All models of the operation, offered or not: those declared, then those that an admin added."""
     declared = {each.model_name: each for each in operation.capabilities}
     added = (
-        replace(declared[each.value], model_name=name, like=each.value, retired=None, source=_source(each))
+        replace(
+            declared[each.value],
+            model_name=name,
+            like=each.value,
+            retired=None,
+            usual_seconds=None,
+            source=_source(each),
+        )
         for name, each in matching(Kind.ADDED, operation, overrides).items()
         if each.value in declared and name not in declared
     )

@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 
 from generations import deliveries
-from generations.credentials import SANDBOX, BadCredential, Key, check_base_url, check_secrets
+from generations.credentials import MOST_SLOTS, SANDBOX, BadCredential, Key, check_base_url, check_secrets
 from generations.providers.spec import CredentialWay, Provider, SecretField
 from generations.services.keys import Limits
 
@@ -123,7 +123,7 @@ class LimitsForm(ProviderForm):
         max_length=80,
         error_messages={"required": "Enter a name."},
     )
-    slots = forms.IntegerField(min_value=1, max_value=1000, error_messages={"required": "Enter a number."})
+    slots = forms.IntegerField(min_value=1, max_value=MOST_SLOTS, error_messages={"required": "Enter a number."})
     daily_pictures = forms.IntegerField(
         label="Pictures a day",
         help_text="What is more waits for the next day, which begins at midnight UTC. Empty: no limit.",

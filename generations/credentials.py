@@ -33,6 +33,7 @@ UNTESTED: dict[str, Any] = {
 
 
 SECRET = re.compile(r"[!-~]*")  # what can stand in a header
+MOST_SLOTS = 1000  # more than any provider gives
 
 
 class BadCredential(Exception):
@@ -59,15 +60,15 @@ def ensure(
     One that is there stays paused if it is, keeps its address and slots where none are given, and its last test for as
     long as its key.
     Raises BadCredential for an unknown provider, a missing or unknown secret, an address that may not be called, or
-    a number of slots below one.
+    a number of slots that nobody has.
     """
     declared = PROVIDERS.get(provider)
     if not declared:
         raise BadCredential(f"There is no provider {provider}. Choose one of: {', '.join(PROVIDERS)}.")
     same = Credential.objects.filter(team=team, provider=provider, name=name, removed_at=None).first()
     values = fields_of(declared, Key(secrets, base_url or (same.base_url if same else declared.base_urls[0])))
-    if slots is not None and slots < 1:
-        raise BadCredential("A credential needs at least one slot.")
+    if slots is not None and not 1 <= slots <= MOST_SLOTS:
+        raise BadCredential(f"A credential has between 1 and {MOST_SLOTS} slots.")
     if not same:
         values["slots"] = slots or declared.default_slots
         return Credential.objects.create(team=team, provider=provider, name=name, **values), "added"
@@ -114,6 +115,9 @@ def check_secrets(provider: Provider, secrets: Mapping[str, str]) -> None:
         raise BadCredential(f"{provider.label} needs {' and '.join(sorted(half)) if half else choice}.")
     if strange := next((name for name, value in secrets.items() if not SECRET.fullmatch(value.strip())), None):
         raise BadCredential("No key has such characters or spaces inside. Copy it once more.", strange)
+    for each in {each for way in provider.credential_ways for each in way.fields}:
+        if (value := secrets.get(each.name, "").strip()) and (refusal := each.refuses(value)):
+            raise BadCredential(refusal, each.name)
 
 
 def check_base_url(provider: Provider, base_url: str) -> str:
@@ -159,7 +163,7 @@ def result_policy(credential: Credential) -> HostPolicy:
 
 def working(team: Team) -> QuerySet[Credential]:
     """The team's credentials that may be chosen. Sandbox ones only while the sandbox is on."""
-    found = Credential.objects.filter(team=team, provider__in=PROVIDERS, removed_at=None)
+    found = team.credentials.filter(provider__in=PROVIDERS, removed_at=None)
     return found if settings.SANDBOX != "off" else found.exclude(base_url__startswith=SANDBOX)
 
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 from django.core.files.storage import default_storage
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from generations import files, images, ledger, queries, queue
@@ -38,6 +40,7 @@ def examine(now: datetime) -> Iterator[Finding]:
     yield from unfollowed(now, late)
     yield from uncollected(late)
     yield from unconfirmed()
+    yield from unaccounted()
     yield from over_reserved()
     yield from astray(now)
     yield from secrets()
@@ -83,7 +86,7 @@ def unfollowed(now: datetime, late: datetime) -> Iterator[Finding]:
 def uncollected(late: datetime) -> Iterator[Finding]:
     """What is collecting with nothing left to come, and pictures that nobody fetches."""
     collecting_now = Generation.objects.filter(status=Status.COLLECTING, changed__lt=late)
-    for generation in collecting_now.exclude(images__state=Image.State.PENDING).select_related("credential"):
+    for generation in collecting_now.exclude(images__state__in=Image.ON_ITS_WAY).select_related("credential"):
         sentence = "All its pictures are here or lost, and it has not ended."
         yield _stuck(generation, sentence, partial(collecting.settle, generation))
     for pk in collecting.due_images(late):
@@ -98,14 +101,34 @@ def unconfirmed() -> Iterator[Finding]:
         yield Finding("unconfirmed", _named(generation), f"{sentence} Somebody has to decide on its page.")
 
 
+def unaccounted() -> Iterator[Finding]:
+    """Generations whose money was never noted."""
+    if number := _without_money().count():
+        sentence = f"Nothing is noted about the money of {number} generations: they are older than the ledger."
+        yield Finding("unaccounted", "ledger", sentence, _note_money)
+
+
+def _without_money() -> QuerySet[Generation]:
+    return Generation.objects.filter(~Exists(Charge.objects.filter(generation_id=OuterRef("pk"))))
+
+
+def _note_money() -> None:
+    for generation in _without_money().iterator():
+        ledger.make_up(generation, _end_of(generation.pk) if generation.status in TERMINAL else None)
+
+
 def over_reserved() -> Iterator[Finding]:
     """Money that is set aside for what has ended, or is gone."""
     open_ones = Generation.objects.exclude(status__in=TERMINAL).values("pk")
     for charge in Charge.objects.filter(state=Charge.State.RESERVED).exclude(generation_id__in=open_ones):
-        end = Event.objects.filter(generation=charge.generation_id, after__in=TERMINAL).last()
+        end = _end_of(charge.generation_id)
         mend = partial(ledger.follow, charge.generation_id, end.before, end.after) if end else None
         sentence = f"{_amount(charge)} is still set aside for it, although it has ended."
         yield Finding("over-reserved", f"generation {charge.generation_id}", sentence, mend)
+
+
+def _end_of(pk: UUID) -> Event | None:
+    return Event.objects.filter(generation=pk, after__in=TERMINAL).last()
 
 
 # What is kept ---------------------------------------------------------------------------------------------------------
@@ -130,7 +153,7 @@ def astray(now: datetime) -> Iterator[Finding]:
 
 
 def _missing(names: set[str], now: datetime, *, mendable: bool) -> Iterator[Finding]:
-    kept = Image.objects.filter(state=Image.State.KEPT) if names else Image.objects.none()
+    kept = Image.objects.filter(state__in=Image.HERE) if names else Image.objects.none()
     told: set[str] = set()
     for image in kept.select_related("generation").iterator():
         if own := names.intersection(files.of_image(image)):
@@ -144,7 +167,7 @@ def _missing(names: set[str], now: datetime, *, mendable: bool) -> Iterator[Find
 
 def _mend_of(image: Image, now: datetime, *, whole: bool) -> tuple[Callable[[], object] | None, str]:
     if whole:
-        return partial(images.renew_thumbnails, image), "It is made from the picture again."
+        return partial(images.make_thumbnails, image), "It is made from the picture again."
     try:
         at_provider = image.generation.created + deadlines(image.generation).retention > now
     except LookupError:  # neither its provider nor its operation need be there any more
@@ -166,7 +189,7 @@ def fetch_again(image: Image) -> None:
     """Bring a picture home once more whose file is gone. Should that fail, it is lost."""
     now = timezone.now()
     again = {"state": Image.State.PENDING, "due_at": now, "attempts": 0, "problem": "Its file is gone."}
-    if Image.objects.filter(pk=image.pk, state=Image.State.KEPT).update(**again):
+    if Image.objects.filter(pk=image.pk, state__in=Image.HERE).update(**again):
         Generation.objects.filter(pk=image.generation_id).update(changed=now)
         queue.enqueue_collects([image.pk])
 

@@ -229,7 +229,7 @@ def _step(meeting: Meeting, generation: Generation, token: str) -> None:
         call = following.begin(generation)
         following.finish(generation.pk, meeting.send("where it is", call, provider.parse_query))
     elif generation.status == Status.COLLECTING:
-        for pk in generation.images.filter(state=Image.State.PENDING).values_list("pk", flat=True):
+        for pk in generation.images.filter(state__in=Image.ON_ITS_WAY).values_list("pk", flat=True):
             collecting.collect(pk)
 
 

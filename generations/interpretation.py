@@ -91,7 +91,7 @@ def _parse(parse: Callable[[httpx.Response], T], rules: "Rules", response: httpx
         raise
     except Exception as error:
         log.exception("An answer of %s could not be read", rules.provider.slug)
-        raise errors.Unreadable(details=type(error).__name__) from error
+        raise errors.Unreadable from error
 
 
 def _reachable(progress: Progress, generation: Generation) -> Progress:

@@ -7,9 +7,10 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
-from generations.models import AuditEntry, Charge, Credential, Generation, Status
+from generations.models import AuditEntry, Charge, Credential, Event, Generation, Status
 from klingweb.accounts.models import Team, User
 
 State = Charge.State
@@ -25,6 +26,7 @@ def reserve(generation: Generation) -> None:
         credential_id=generation.credential_id,
         operation=generation.operation,
         model_name=generation.model_name,
+        at=generation.created,
         unit=generation.estimate_unit,
         reserved=generation.estimate,
         reserved_usd=generation.estimate_usd,
@@ -40,6 +42,20 @@ def follow(pk: uuid.UUID, before: str, after: str) -> None:
     elif before == Status.FAILED:
         released = Charge.objects.filter(generation_id=pk, state=State.RELEASED)
         released.update(state=State.RESERVED, closed_at=None)
+
+
+def change_payer(pk: uuid.UUID, credential: Credential) -> None:
+    """What is reserved is going to be paid with another credential."""
+    Charge.objects.filter(generation_id=pk, state=State.RESERVED).update(credential=credential)
+
+
+def make_up(generation: Generation, last: Event | None) -> None:
+    """Write the money of a generation that is older than the ledger; `last` is how it ended, if it has."""
+    with transaction.atomic():
+        reserve(generation)
+        if last:
+            follow(generation.pk, last.before, last.after)
+            Charge.objects.filter(generation_id=generation.pk).update(closed_at=last.at)
 
 
 def _close(pk: uuid.UUID, state: str, **amounts: Any) -> None:

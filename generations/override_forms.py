@@ -10,7 +10,7 @@ from django import forms
 from generations import pricing
 from generations.catalogue import Overrides, known_models, listed, matching, offered, special_prices, unverified
 from generations.models import Override
-from generations.providers.fields import Source
+from generations.providers.fields import Picture, Source
 from generations.providers.spec import Capability, Operation, Price, Provider
 
 Kind = Override.Kind
@@ -92,10 +92,11 @@ class OperationForm(forms.Form):
             yield Row(f"Any model with {words}", self[f"price:{words}"], _in_words(special))
 
     @property
-    def unverified(self) -> Iterator[tuple[str, forms.BoundField, Source]]:
-        """What can be switched on: its name, whether it is, and who says that it might work."""
+    def unverified(self) -> Iterator[tuple[str, str, forms.BoundField, Source]]:
+        """What can be switched on: its label and name, whether it is, and who says that it might work."""
         for name, each in self.switches.items():
-            yield name, self[f"unverified:{name}"], each.source
+            several = isinstance(each, Picture) and each.parameter
+            yield "Several pictures" if several else each.label, name, self[f"unverified:{name}"], each.source
 
     def overrides(self, removed: Collection[str]) -> list[Override]:
         """What was entered, where it differs from the declaration; nothing about added models that are removed."""

@@ -31,6 +31,6 @@ def estimate(operation: Operation, values: Values) -> Estimate | None:
 def in_words(usd: Decimal | None, amount: Decimal | None = None, unit: str = "") -> str:
     """For people: `$0.03`, `$0.028` where a cent is too coarse, `0.302 credits`, `price unknown`."""
     if usd is None:
-        return "price unknown" if amount is None else f"{amount.normalize():f} {unit}{'' if amount == 1 else 's'}"
+        return "price unknown" if amount is None else f"{amount.normalize():,f} {unit}{'' if amount == 1 else 's'}"
     cents = usd.quantize(Decimal("0.01"))
     return f"${cents}" if cents == usd or usd >= 1 else f"${usd.quantize(Decimal('0.001'))}"

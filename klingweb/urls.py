@@ -7,5 +7,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("klingweb.accounts.urls")),
     path("", include("generations.urls")),
 ]
+handler500 = "klingweb.errors.server_error"
 if settings.SANDBOX != "off":
     urlpatterns.append(path("sandbox/", include("klingweb.sandbox.urls")))

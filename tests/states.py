@@ -50,6 +50,7 @@ def every_state(ask: Ask) -> dict[str, Generation]:
         "unconfirmed": put(
             ask(PROMPT),
             Status.UNCONFIRMED,
+            token="a turn",
             problem="Nobody knows whether this request arrived.",
             problem_details="The line was dropped before an answer came.",
         ),

@@ -246,5 +246,6 @@ PROVIDER = Provider(
     parse_checkup=parse_checkup,
     uploads=Uploads(build=build_upload, parse=parse_upload, keeps=timedelta(days=7)),
     costs=Costs(build=build_costs, parse=parse_costs),
+    balance_unit="USD",
     answers=ANSWERS,
 )

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import ipaddress
+import logging
 import os
 import ssl
 import threading
@@ -23,6 +24,8 @@ import httpx
 
 from generations.providers.exchange import FateUnknown, NotSent, Reply
 
+log = logging.getLogger(__name__)
+
 ANSWER_CAP = 4 * 2**20  # bytes; the largest documented answer, a list of 500 tasks, is under 1 MB
 PICTURE_CAP = 80 * 2**20  # bytes; a 4k PNG is under 40 MB
 REDIRECTS = 3
@@ -31,11 +34,23 @@ CONNECTIONS = 10  # one httpx client slows down with the square of its open conn
 USER_AGENT = "Mozilla/5.0 (compatible; klingweb)"  # one result host refuses anything that does not look like a browser
 SHARED_TLS = ssl.create_default_context()  # building one costs 0.1 s of CPU
 
+TROUBLE = "The line failed."
+TROUBLES: tuple[tuple[type[BaseException], str], ...] = (
+    (ssl.SSLCertVerificationError, "The certificate at this address is not valid."),
+    (httpx.ReadError, "The line broke off."),
+    (ssl.SSLError, "No secure line could be opened to this address."),
+    (httpx.ConnectError, "Nobody answers at this address."),
+    (httpx.DecodingError, "The answer arrived damaged."),
+    (httpx.TransportError, "The line broke off."),
+    (httpx.InvalidURL, "This is not an address."),
+    (OSError, "What arrived could not be written to the disk."),
+)
+
 T = TypeVar("T")
 
 
-class Forbidden(httpcore.ConnectError):
-    """The address may not be reached under the policy of this call."""
+class Unreachable(httpcore.ConnectError):
+    """There is no such address, or it may not be reached under the policy of this call. The text is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +152,10 @@ class Backend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        failure: Exception = Forbidden(f"{host} has no address.")
+        failure: Exception = Unreachable(f"{host} has no address.")
         for address in await self._resolve(host, port):
             if not self.policy.allows(host, port, address):
-                raise Forbidden(f"{host} leads to a private address.")
+                raise Unreachable(f"{host} leads to a private address.")
             try:
                 return await self.inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -151,7 +166,7 @@ class Backend(httpcore.AsyncNetworkBackend):
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=2)
         except (OSError, UnicodeError) as error:  # UnicodeError: a label that is empty or too long
-            raise httpcore.ConnectError(f"{host} has no address.") from error
+            raise Unreachable(f"{host} has no address.") from error
         return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
@@ -216,7 +231,7 @@ class Client:
         except TimeoutError:
             return sent.verdict(f"No answer within {call.deadline:g} seconds.")
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller has to know whether it left
-            return sent.verdict(f"The line to the provider failed ({type(error).__name__}).")
+            return sent.verdict(_in_words(error, call))
 
     async def _fetch(self, call: Call, path: Path, cap: int) -> Fetched | NotFetched:
         try:
@@ -225,9 +240,7 @@ class Client:
         except TimeoutError:
             return NotFetched(f"The picture was not here within {call.deadline:g} seconds.")
         except Exception as error:  # noqa: BLE001 - addresses come from people and providers, and fail in every way
-            if isinstance(error.__cause__, Forbidden):
-                return NotFetched(str(error))
-            return NotFetched(f"The picture could not be fetched ({type(error).__name__}).")
+            return NotFetched(_in_words(error, call))
 
     async def _follow(self, call: Call, path: Path, cap: int) -> Fetched | NotFetched:
         request = call.request
@@ -276,6 +289,18 @@ class Client:
                 closing = self.loop.create_task(self.lanes.pop(key).aclose())
                 self.closing.add(closing)
                 closing.add_done_callback(self.closing.discard)
+
+
+def _in_words(error: Exception, call: Call) -> str:
+    """What went wrong, for people. How the program calls it is for the log."""
+    log.info("%s: %s", call.request.url.host, type(error).__name__)
+    causes: list[BaseException] = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    known = next((each for each in causes if isinstance(each, Unreachable)), None)
+    if known:
+        return str(known)
+    return next((words for kind, words in TROUBLES if any(isinstance(each, kind) for each in causes)), TROUBLE)
 
 
 class _Sent:

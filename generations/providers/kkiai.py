@@ -138,5 +138,6 @@ PROVIDER = Provider(
     parse_query=parse_query,
     build_checkup=build_checkup,
     parse_checkup=parse_checkup,
+    balance_unit="point",
     answers=ANSWERS,
 )

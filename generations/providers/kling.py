@@ -15,7 +15,7 @@ from uuid import UUID
 
 import httpx
 
-from generations.providers import errors
+from generations.providers import errors, signatures
 from generations.providers.exchange import Account, Checkup, Listed, Order, Progress, Submission, Task
 from generations.providers.fields import ALWAYS, Field, Mark, Ours, Source, Switch, When, equals
 from generations.providers.kling_family import (
@@ -88,6 +88,7 @@ WEBHOOK_SECRET = SecretField(
     label="Webhook secret",
     help="Only if one was made in Kling's console: Kling then signs what it tells.",
     optional=True,
+    refuses=signatures.refuses,
 )
 CREDENTIAL_WAYS = (
     CredentialWay("API key", (API_KEY, WEBHOOK_SECRET)),

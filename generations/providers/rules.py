@@ -108,7 +108,10 @@ class Cited:
 
 @dataclass(frozen=True)
 class AreaWithin:
-    """A canvas that grows by parts of its height (`up`, `down`) and width (`left`, `right`) stays within a factor."""
+    """A canvas that grows by parts of its height (`up`, `down`) and width (`left`, `right`) stays within a factor.
+
+    One that does not grow at all is no larger canvas: no document forbids it, but nobody means to pay for it.
+    """
 
     factor: float
     up: str
@@ -118,23 +121,27 @@ class AreaWithin:
 
     @property
     def words(self) -> str:
-        return f"(1 + up + down) · (1 + left + right) ≤ {self.factor:g}"
+        return f"1 < (1 + up + down) · (1 + left + right) ≤ {self.factor:g}"
 
     def area(self, values: Values) -> float:
         """The new area in the old one."""
-        up, down, left, right = (
-            float(value) if isinstance(value := values.get(name), int | float) else 0.0
-            for name in (self.up, self.down, self.left, self.right)
-        )
+        up, down, left, right = (each or 0.0 for each in self._growth(values))
         return (1 + up + down) * (1 + left + right)
 
     def check(self, values: Values) -> Broken | None:
         area = self.area(values)
+        if self._growth(values) == [0, 0, 0, 0]:
+            return Broken(self.up, "Nothing would be added. Enter on at least one side how much the picture grows.")
         if area <= self.factor + 1e-9:
             return None
         return Broken(
             self.up, f"The new picture would be {area:.2f} times the old one. Make it at most {self.factor:g} times."
         )
+
+    def _growth(self, values: Values) -> list[float | None]:
+        """How far it grows on each side; None where that could not be read."""
+        found = (values.get(name) for name in (self.up, self.down, self.left, self.right))
+        return [float(each) if isinstance(each, int | float) else None for each in found]
 
 
 def _are(count: int) -> str:

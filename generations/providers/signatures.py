@@ -19,14 +19,26 @@ def is_signed(secret: str, headers: Mapping[str, str], body: bytes, now: datetim
     name, moment = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not name or not _is_recent(moment, now):
         return False
-    try:
-        key = base64.b64decode(secret.removeprefix("whsec_") + "==")  # as the specification's own library: unpadded too
-    except binascii.Error:
+    if not (key := _key(secret)):
         return False
     digest = hmac.digest(key, f"{name}.{moment}.".encode() + body, "sha256")
     ours = b"v1," + base64.b64encode(digest)
     given = headers.get("webhook-signature", "").split()[:MOST_SIGNATURES]
-    return bool(key) and any(hmac.compare_digest(each.encode(), ours) for each in given)
+    return any(hmac.compare_digest(each.encode(), ours) for each in given)
+
+
+def refuses(secret: str) -> str:
+    """Why this cannot be a webhook secret, as a sentence; empty where it can."""
+    return "" if _key(secret) else "A webhook secret is whsec_ and letters and digits behind it. Copy all of it again."
+
+
+def _key(secret: str) -> bytes:
+    """The key in the secret; empty where it is malformed. As the specification's own library: unpadded too."""
+    text = secret.removeprefix("whsec_").rstrip("=")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        return b""
 
 
 def _is_recent(moment: str, now: datetime) -> bool:

@@ -244,13 +244,17 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class SecretField:
-    """One value of a credential, kept like a secret. `optional` ones may be left empty; `plain` ones are no secret."""
+    """One value of a credential, kept like a secret. `optional` ones may be left empty; `plain` ones are no secret.
+
+    `refuses` says, as a sentence, what is wrong with a value that cannot be one; empty where it may be.
+    """
 
     name: str
     label: str
     help: str = ""
     optional: bool = False
     plain: bool = False
+    refuses: Callable[[str], str] = lambda _: ""
 
 
 @dataclass(frozen=True)
@@ -356,6 +360,7 @@ class Provider:
     asked for by our own name for it, so that a lost answer can be found again; `lookups` are lists to look for it in.
     `build_cancel` asks to let go of a task that has not begun, where the provider can; it may be made all the same.
     `signs_with` names the secret that its calls to our webhooks are signed with once a credential has it.
+    `balance_unit` is what `Checkup.left` counts.
     """
 
     slug: str
@@ -381,6 +386,7 @@ class Provider:
     build_cancel: Callable[[Task, Account, datetime], httpx.Request] | None = None
     finds_by_external_id: bool = False
     signs_with: str = ""
+    balance_unit: str = ""
     answers: Answers = Answers()
 
     def operation(self, slug: str) -> Operation | None:

@@ -52,7 +52,7 @@ ERRORS: Mapping[int, tuple[type[errors.ProviderError], str]] = {
     ),
     403: (
         errors.Refused,
-        "useapi.net says that a picture of this request belongs to another user. Choose it again. Nothing was charged.",
+        "useapi.net says that this belongs to another of its users, so this key may not see it.",
     ),
     404: (errors.NotFound, ""),
     408: (errors.Unavailable, ""),
@@ -72,6 +72,7 @@ ERRORS: Mapping[int, tuple[type[errors.ProviderError], str]] = {
 # A 500 is moderation or a real failure, and only the text of `error` tells them apart: `message` is always the same.
 MODERATION = re.compile(r"CM_EXT|community guidelines|violate|sensitive", re.IGNORECASE)
 LOST_ASSET = "VALID.ResourceNotFound"
+FOREIGN_ASSET = "403"
 BOX = ("x", "y", "width", "height")
 
 
@@ -86,9 +87,17 @@ def read_answer(response: httpx.Response) -> View:
 
 
 def read_request(response: httpx.Response) -> View:
-    """The answer to a request that names references, of which a 404 speaks."""
+    """The answer to a request that names references, of which a 403 and a 404 speak.
+
+    A 403 is another user's asset (the list of errors). All that we name was uploaded by us, so that copy is of no use
+    any more, like a lost one: only uploading it anew helps, which is free.
+    """
     try:
         return read_answer(response)
+    except errors.Refused as error:
+        if error.code != FOREIGN_ASSET:
+            raise
+        raise errors.ReferenceUnknown(code=error.code, details=error.details) from error
     except errors.NotFound as error:
         kind = errors.ReferenceUnknown if LOST_ASSET in error.details else errors.Refused
         raise kind(code=error.code, details=error.details) from error

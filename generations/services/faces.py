@@ -36,7 +36,7 @@ def look(asset: Asset, credential: Credential, account: str = "") -> str:
     if not provider.faces or known(asset, provider.slug) is not None:
         return ""
     if credential.paused_at:
-        return f"{credential} is paused, so nobody looks for faces. Enter the number of the face."
+        return f"{provider.label}, {credential} is paused, so nobody looks for faces. Enter the number of the face."
     try:
         return _look(provider.faces, asset, credential, account)
     except FileNotFoundError:

@@ -26,8 +26,14 @@ def doubt_what_may_have_been_sent(now: datetime) -> int:
 
 def sent_since(generation: Generation) -> datetime:
     """The earliest moment at which it may have been sent: where it was restored, any since it was asked for."""
-    restored = generation.events.filter(reason=REASON).exists()
-    return generation.created if restored or not generation.submitted_at else generation.submitted_at
+    if is_restored(generation) or not generation.submitted_at:
+        return generation.created
+    return generation.submitted_at
+
+
+def is_restored(generation: Generation) -> bool:
+    """Whether another installation may have sent it, of which only a backup is known here."""
+    return generation.events.filter(reason=REASON).exists()
 
 
 def _doubt(generation: Generation, now: datetime) -> None:

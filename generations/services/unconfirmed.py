@@ -10,9 +10,12 @@ import re
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import IO
 
 import httpx
+from django.db.models import Q
 from django.utils import timezone
 
 from generations import interpretation, ledger
@@ -21,7 +24,7 @@ from generations.models import Generation, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Listed, Progress, Reply
 from generations.providers.registry import PROVIDERS, find
-from generations.services import collecting
+from generations.services import collecting, weighing
 from generations.services.common import (
     KEY_OF,
     NO_PROBLEM,
@@ -53,6 +56,13 @@ class CannotTell(Exception):
 def findable() -> list[str]:
     """Slugs of the providers that can be asked for a task whose id never reached us."""
     return [each.slug for each in PROVIDERS.values() if each.finds_by_external_id or each.lookups]
+
+
+def askable() -> Q:
+    """Generations that their provider can be asked about like that, unless their operation is declared no more."""
+    known = {slug: [each.slug for each in PROVIDERS[slug].operations] for slug in findable()}
+    ways = (Q(provider=slug, operation__in=operations) for slug, operations in known.items())
+    return reduce(or_, ways, Q(pk=None))
 
 
 def pause(generation: Generation, now: datetime) -> timedelta:
@@ -95,8 +105,14 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
 
 
 def look_again(generation: Generation) -> None:
-    """Ask now. The wait is the provider's deadline for a query at most. Nothing happens where nothing is in doubt."""
+    """Ask now. The wait is the provider's deadline for a query at most. Nothing happens where nothing is in doubt.
+
+    A provider that cannot be asked for what has no id is asked what is left instead, which is the only evidence.
+    """
     if generation.status != Status.UNCONFIRMED:
+        return
+    if not Generation.objects.filter(askable(), pk=generation.pk).exists():
+        weighing.read(generation.credential_id)
         return
     finish(generation.pk, client.shared().send(begin(generation)).result())
 
@@ -105,6 +121,8 @@ def it_was_made(generation: Generation, task_id: str, person: User) -> None:
     """A person has found it at the provider. Raises CannotTell unless the provider knows this id."""
     if generation.status not in (Status.UNCONFIRMED, Status.FAILED) or not generation.doubts:
         raise CannotTell("This generation is not waiting for a decision any more.")
+    if not _is_declared(generation):
+        raise CannotTell("klingweb does not offer this any more, so it cannot ask for it. Bring the pictures instead.")
     if generation.credential.erased_at:
         raise CannotTell("Its key has been removed, so the provider cannot be asked any more.")
     if not TASK_ID.fullmatch(task_id):
@@ -149,6 +167,11 @@ def give_up(generation: Generation, person: User) -> bool:
     return given
 
 
+def _is_declared(generation: Generation) -> bool:
+    provider = PROVIDERS.get(generation.provider)
+    return bool(provider and provider.operation(generation.operation))
+
+
 def _ask(generation: Generation, task_id: str) -> Progress:
     reply = client.shared().send(begin(generation, task_id)).result()
     if not isinstance(reply, httpx.Response):
@@ -182,7 +205,8 @@ def _search(generation: Generation, listed: tuple[Listed, ...]) -> None:
     details = f"{label} listed nothing that it could be at {moment}."
     if free:
         names = ", ".join(each.task_id for each in free[:5])
-        details = f"{label} lists {len(free)} tasks that it could be: {names}. Look at them there and paste its id."
+        count = "one task" if len(free) == 1 else f"{len(free)} tasks"
+        details = f"{label} lists {count} that it could be: {names}. Look there, and paste the id of the right one."
     Generation.objects.filter(pk=generation.pk, status=Status.UNCONFIRMED).update(problem_details=details[:400])
 
 
@@ -208,6 +232,8 @@ def _rivals(generation: Generation) -> bool:
 
 def _not_found(generation: Generation, now: datetime) -> None:
     provider, operation = find(generation.provider, generation.operation)
+    if not provider.finds_by_external_id:
+        return  # that a list cannot be had, or no task has no id, says nothing of this one
     sent = generation.submitted_at or now
     certain = sent + timedelta(seconds=deadlines(generation).create) + paced(UNKNOWN_AFTER) < now
     if certain and operation.resends and generation.doubts == 1 and not generation.credential.changed_since(sent):

@@ -11,13 +11,14 @@ import httpx
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from generations import credentials, queue
+from generations import credentials, ledger, pricing, queue
 from generations.lifecycle import UNFINISHED
 from generations.models import BalanceReading, Credential, Generation, Status
 from generations.providers import client, errors
 from generations.providers.registry import PROVIDERS
 from generations.providers.spec import Provider
 from generations.services.common import paced
+from generations.services.restoring import is_restored, sent_since
 from klingweb.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
@@ -68,30 +69,36 @@ def read(pk: int) -> None:
 
 def evidence(generation: Generation) -> str:
     """What the readings before and after say about a request of unknown fate; empty where they say nothing."""
-    sent = generation.submitted_at
-    if not sent or not weighs(PROVIDERS[generation.provider]):
+    provider, sent = PROVIDERS.get(generation.provider), generation.submitted_at
+    if not provider or not sent or not weighs(provider):
         return ""
     readings = BalanceReading.objects.filter(credential=generation.credential_id)
-    before = readings.filter(at__lte=sent).last()
+    before = readings.filter(at__lte=sent_since(generation)).last()
     after = readings.filter(at__gte=sent + paced(SETTLES)).first()
-    if not before or not after:
-        return ""
-    others = _sent_between(generation, before.at, after.at)
-    return _verdict(generation, before, after, others)
+    return _verdict(generation, before, after, provider.balance_unit) if before and after else ""
 
 
-def _verdict(generation: Generation, before: BalanceReading, after: BalanceReading, others: int) -> str:
-    fall = before.left - after.left
-    span = f"between {before.at:%H:%M:%S} and {after.at:%H:%M:%S} UTC"
-    if fall <= 0:
+def _verdict(generation: Generation, before: BalanceReading, after: BalanceReading, unit: str) -> str:
+    fall, span = before.left - after.left, _span(before.at, after.at)
+    if fall < 0:
+        return f"The balance rose by {_amount(-fall, unit)} {span}, so it does not tell whether this was charged."
+    if not fall:
         return f"The balance did not fall {span}, so it was probably not made."
-    said = f"The balance fell by {_plain(fall)} {span}"
-    if others:
-        return f"{said}, but {others} other {'request was' if others == 1 else 'requests were'} charged or sent then."
-    expected = generation.estimate
+    said, expected = f"The balance fell by {_amount(fall, unit)} {span}", _expected(generation, unit)
     if expected is not None and fall < expected / 2:
-        return f"{said}, which is less than this request costs."
-    return f"{said}, and nothing else was sent then, so it was probably made."
+        return f"{said}, which is less than this request costs, so it was probably not made."
+    if is_restored(generation):
+        return f"{said}. What else was sent before the backup was restored is not known here."
+    if others := _sent_between(generation, before.at, after.at):
+        return f"{said}, but {others} other {'request was' if others == 1 else 'requests were'} charged or sent then."
+    return f"{said}, and nothing else was sent from here then, so it was probably made."
+
+
+def _expected(generation: Generation, unit: str) -> Decimal | None:
+    """The estimate in the unit of the balance, where it is known in that."""
+    if unit == generation.estimate_unit:
+        return generation.estimate
+    return generation.estimate_usd if unit == ledger.USD else None
 
 
 def _sent_between(generation: Generation, start: datetime, end: datetime) -> int:
@@ -106,5 +113,10 @@ def _sent_between(generation: Generation, start: datetime, end: datetime) -> int
     )
 
 
-def _plain(amount: Decimal) -> str:
-    return f"{amount.normalize():f}"
+def _amount(amount: Decimal, unit: str) -> str:
+    return pricing.in_words(amount) if unit == ledger.USD else pricing.in_words(None, amount, unit)
+
+
+def _span(start: datetime, end: datetime) -> str:
+    form = "%H:%M:%S" if start.date() == end.date() else "%d %B %H:%M"
+    return f"between {start:{form}} and {end:{form}} UTC"

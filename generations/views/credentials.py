@@ -186,7 +186,7 @@ def pause(request: SignedIn, pk: int) -> HttpResponse:
 
     def act() -> HttpResponse:
         keys.pause(found, request.user, form.cleaned_data["reason"])
-        return _done(request, f"{found} is paused.")
+        return _done(request, f"{provider.label}, {found} is paused. What waits for it goes on once it is resumed.")
 
     return _show(request, "pause", form, act, credential=found, provider=provider, load=_load(found))
 
@@ -220,13 +220,13 @@ def test(request: SignedIn, pk: int) -> HttpResponse:
 @sign_in_required
 def resume(request: SignedIn, pk: int) -> HttpResponse:
     """Send with it again; with `test` only if it works."""
-    found, _ = _mine(request, pk)
+    found, provider = _mine(request, pk)
     if "test" in request.POST:
         keys.test(found)  # one of a moment ago will do
         if not found.tested_ok:
             return _tested(request, found)
     keys.resume(found, request.user)
-    return _done(request, f"{found} is resumed. What waited for it goes on.")
+    return _done(request, f"{provider.label}, {found} is resumed. What waited for it goes on.")
 
 
 # Steps ----------------------------------------------------------------------------------------------------------------

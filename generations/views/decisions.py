@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from generations import access, queries
 from generations.models import Generation, Status
-from generations.services import deleting, unconfirmed
+from generations.services import deleting, unconfirmed, weighing
 from klingweb.accounts.access import SignedIn, membership_in, require_member, sign_in_required
 from klingweb.accounts.models import Membership
 
@@ -56,7 +56,7 @@ def _look(request: SignedIn, generation: Generation, _member: Membership) -> Non
     unconfirmed.look_again(generation)
     generation.refresh_from_db(fields=["status", "problem_details"])
     if generation.status == Status.UNCONFIRMED:
-        messages.info(request, f"Nothing new. {generation.problem_details}")
+        messages.info(request, f"Nothing new. {weighing.evidence(generation) or generation.problem_details}")
     else:
         messages.success(request, "The provider answered: it goes on.")
 

@@ -36,11 +36,11 @@ REFUSED = "The provider refused these settings. Change them and try again. Nothi
 ODD = "The provider answered in a form that klingweb does not understand. The answer is kept."
 NO_PICTURES = "The provider says that it is done, but klingweb finds no picture in its answer. The answer is kept."
 BUSY = "Waiting The provider is busy. The request waits for a free slot and is sent by itself."
-UNREACHED = "Waiting It could not be sent: The line to the provider failed (ConnectError). It is tried again by itself."
+UNREACHED = "Waiting It could not be sent: Nobody answers at this address. It is tried again by itself."
 NOT_WHOLE = "The file is not a whole picture"
 PAUSED = "is paused. It is sent by itself once an admin has resumed the key. Nothing is lost."
 ONE_HERE = "1 of 2 here, bringing the rest home"
-GONE = "The pictures were made, but none could be brought home before the provider removed them."
+GONE = "The pictures were made and charged, but none could be brought home before the provider removed them."
 
 ALL = ("kling", "useapi", "kkiai", "apimodels")
 
@@ -242,7 +242,7 @@ def faults(neighbour: str) -> tuple[Fault, ...]:
         spoiled("Picture: an SVG", says(SVG, 200, "image/svg+xml"), NOT_WHOLE),
         spoiled("Picture: empty", says(b"", 200, "image/png"), NOT_WHOLE),
         spoiled("Picture: cut off, as if that were all", cut, NOT_WHOLE),
-        spoiled("Picture: the line ends in the middle", half, "The picture could not be fetched"),
+        spoiled("Picture: the line ends in the middle", half, "The line broke off."),
         spoiled("Picture: HTTP 503", says(PAGE, 503, HTML), "HTTP 503 instead of a picture. It is tried again"),
         spoiled("Picture: no answer", silent, "The picture was not here within", slow=True),
         spoiled("Picture: without end", endless, "The picture is larger than 80 MB.", slow=True),
@@ -283,7 +283,7 @@ def faults(neighbour: str) -> tuple[Fault, ...]:
 
 # Rows that a test of its own plays: it holds the status, the page and both books against them.
 LATER = "the page that was asked for, some seconds later"
-BROKE = "Something broke The mistake is ours, and it is in the log. Pictures that are being made go on."
+BROKE = "The database does not answer Nothing that was asked for is lost, and pictures that are being made go on."
 OURS = (
     KILLED := Row(
         fault="SIGKILL of a worker, a cluster, the web server or all of it, with one generation in each status",
@@ -294,7 +294,7 @@ OURS = (
     FULL := Row(
         fault="Disk full while a picture arrives",
         waits="collecting",
-        sees="0 of 1 here, bringing the rest home The picture could not be fetched (OSError).",
+        sees="0 of 1 here, bringing the rest home What arrived could not be written to the disk.",
     ),
     BRIMFUL := Row(fault="Disk full for everything, an SQLite database included, for ten seconds", sees=BROKE),
     CUT_OFF := Row(fault="PostgreSQL and Redis gone for ten seconds", sees=BROKE),

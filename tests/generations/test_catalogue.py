@@ -150,6 +150,7 @@ def test_an_added_model_can_do_what_the_other_can_and_is_sent_under_its_own_name
     assert cost(operation, model_name="kling-v4", n="4") == "$0.112"
     added = operation.capabilities[-1]
     assert (added.like, added.retired, added.source.page) == ("kling-v3", None, "An admin of the team")
+    assert added.usual_seconds is None  # nobody has seen how long it takes
     page = admin.get("/credentials/models/kling/").content.decode()
     assert page.count("added, like kling-v3") == 2
 
@@ -308,7 +309,8 @@ def test_what_klingweb_sets_itself_is_never_switched_off(admin: Client, halden: 
     assert "external_task_id" in names
     assert "watermark_info" not in names
     save(admin, {"expand-unverified:watermark_info": "on"})
-    assert body("kling", operation_of(halden, "expand"), image=ASSET, watermark_info="on")["watermark_info"]
+    expand = operation_of(halden, "expand")
+    assert body("kling", expand, image=ASSET, up_expansion_ratio="1", watermark_info="on")["watermark_info"]
 
 
 # Rows -----------------------------------------------------------------------------------------------------------------

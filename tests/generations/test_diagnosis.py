@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_q.models import Failure
 from pytest_django import Settings
 
-from generations import assets, credentials, diagnosis, files, images, ledger
+from generations import assets, credentials, diagnosis, files, images, ledger, lifecycle
 from generations.models import Asset, Charge, Credential, Event, Generation, Image, Lease, Status
 from generations.providers.fields import PictureBounds
 from generations.services import collecting
@@ -201,6 +201,23 @@ def test_money_that_is_set_aside_for_what_has_ended_is_settled(ask: Ask) -> None
     assert found() == []
 
 
+def test_what_is_older_than_the_ledger_is_written_into_it(ask: Ask) -> None:
+    done, gone, open_one = ask("done", n=2), ask("gone"), ask("open")
+    ended(done, count=1)
+    lifecycle.advance(gone, Status.FAILED)
+    Charge.objects.all().delete()
+    assert found() == [("unaccounted", "ledger")]
+    assert doctor("--mend")[0] == 0
+    states = {each.generation_id: each for each in Charge.objects.all()}
+    assert [states[each.pk].state for each in (done, gone, open_one)] == ["settled", "released", "reserved"]
+    assert states[done.pk].settled == (done.estimate or 0) / 2  # one of two was made
+    assert states[gone.pk].closed_at == gone.events.get(after=Status.FAILED).at
+    assert (states[done.pk].at, states[open_one.pk].closed_at) == (done.created, None)
+    assert found() == []
+    assert lifecycle.advance(open_one, Status.CANCELED)
+    assert Charge.objects.get(generation_id=open_one.pk).state == Charge.State.RELEASED
+
+
 def test_money_of_what_is_gone_is_told_also_where_nobody_knows_how_much(ask: Ask) -> None:
     ask().delete()
     Charge.objects.update(reserved=None)
@@ -230,6 +247,8 @@ def test_a_picture_whose_file_is_gone_is_fetched_again_from_its_provider(
     assert image.state == Image.State.PENDING
     assert "generations.tasks.collect" in messages()
     collecting.collect(image.pk)
+    assert found() == []
+    collecting.collect(image.pk)
     image.refresh_from_db()
     generation.refresh_from_db()
     assert (image.state, generation.status) == (Image.State.KEPT, Status.SUCCEEDED)
@@ -257,6 +276,16 @@ def test_a_thumbnail_is_made_again(ask: Ask) -> None:
     assert found() == [("missing", f"picture {image.pk}")]
     doctor("--mend")
     assert found() == []
+
+
+def test_a_picture_that_has_just_arrived_is_relied_on_without_thumbnails(ask: Ask) -> None:
+    image = ended(ask())[0]
+    Image.objects.update(state=Image.State.ARRIVED)
+    for width in images.THUMBNAILS:
+        default_storage.delete(images.thumbnail_name(image, width))
+    assert found() == []
+    default_storage.delete(image.file)
+    assert found()[-1] == ("missing", f"picture {image.pk}")
 
 
 def test_the_file_of_a_reference_is_only_told(ask: Ask, reference: Asset) -> None:

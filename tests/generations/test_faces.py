@@ -120,7 +120,7 @@ def test_a_refused_key_pauses_the_credential_and_a_paused_one_asks_nothing(
 def test_a_provider_that_is_not_there_is_said(settings: Settings, halden: Team, useapi: Credential) -> None:
     settings.SANDBOX_ADDRESS = "http://127.0.0.1:1/sandbox"
     said = faces.look(picture(halden, ONE), useapi, ANNA)
-    assert said.startswith("useapi.net cannot be asked for faces. The line to the provider failed (ConnectError).")
+    assert said.startswith("useapi.net cannot be asked for faces. Nobody answers at this address.")
     assert said.endswith("Look again in a moment, or enter the number of the face.")
 
 

@@ -27,6 +27,13 @@ def test_saving_what_is_there_changes_nothing_and_comes_back_to_the_page(admin: 
     assert not Override.objects.exists()
 
 
+def test_what_nobody_has_verified_is_offered_in_words(admin: Client) -> None:
+    page = admin.get("/credentials/models/apimodels/").content.decode()
+    assert "Offer “Several pictures” (<code>image_urls</code>)" in page
+    page = admin.get(ADDRESS).content.decode()
+    assert "Offer “Also make a copy with Kling&#x27;s watermark”" in page
+
+
 def test_the_credentials_page_leads_to_it(admin: Client) -> None:
     page = admin.get("/credentials/").content.decode()
     assert f'href="{ADDRESS}">Models and prices of Kling official</a>' in page

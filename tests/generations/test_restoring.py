@@ -5,14 +5,16 @@ from datetime import timedelta
 import httpx
 import pytest
 import time_machine
+from django.test import Client
 from django.utils import timezone
 
 from generations import credentials, dispatch, lifecycle
 from generations.catalogue import offers
-from generations.models import Charge, Credential, Generation, Status
-from generations.services import asking, restoring, submission, unconfirmed
+from generations.models import BalanceReading, Charge, Credential, Generation, Status
+from generations.services import asking, restoring, submission, unconfirmed, weighing
 from klingweb.accounts.models import Membership, Team, User
 from klingweb.demo import SANDBOX_SECRETS
+from tests.cast import sign_in
 from tests.generations.test_unconfirmed import WAITING, lost, posts
 from tests.road import Ask, Follow
 
@@ -98,6 +100,26 @@ def test_where_a_provider_cannot_tell_a_person_decides(ask: Ask, credential: Cre
     assert generation.problem_details == restoring.REASON
     assert dispatch.next_for(credential, timezone.now()) is None
     assert generation.status in WAITING
+
+
+def test_the_balance_is_weighed_since_it_was_asked_for_because_nobody_knows_when_it_was_sent(
+    client: Client, bob: User, ask: Ask, credential: Credential
+) -> None:
+    Credential.objects.update(provider="kkiai")
+    generation = ask()
+    asked = timezone.now() - timedelta(days=1)
+    Generation.objects.update(provider="kkiai", created=asked, estimate=None, estimate_unit="")
+    generation = restore(generation)
+    for at, left in ((asked - timedelta(minutes=1), 500_000), (asked + timedelta(hours=1), 430_000)):
+        BalanceReading.objects.create(credential=credential, at=at, left=left)
+    BalanceReading.objects.create(credential=credential, at=timezone.now() + timedelta(minutes=1), left=430_000)
+    page = sign_in(client, bob).get(f"/g/{generation.pk}/").content.decode()
+    assert "The balance fell by 70,000 points between" in page
+    assert "What else was sent before the backup was restored is not known here." in page
+    assert "at any time since" in page
+    assert "Sent at" not in page
+    BalanceReading.objects.update(left=430_000)
+    assert "did not fall" in weighing.evidence(generation)
 
 
 def test_what_runs_is_followed_and_what_has_ended_stays(ask: Ask, follow: Follow, sandbox: str) -> None:

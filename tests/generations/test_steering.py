@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from PIL import Image as Pillow
+from pytest_django import Settings
 
 from generations import credentials, images
 from generations.catalogue import offers
@@ -85,8 +86,9 @@ def test_what_is_not_offered_any_more_is_said(client: Client, bob: User, ask: As
 
 
 def test_a_provider_that_may_let_go_is_asked_and_what_it_makes_all_the_same_arrives(
-    client: Client, bob: User, halden: Team, sandbox: str, follow: Follow
+    client: Client, bob: User, halden: Team, sandbox: str, follow: Follow, settings: Settings
 ) -> None:
+    settings.SANDBOX_PACE = 1.0  # it is still there when it is to be let go of
     generation = follow(asked(bob, key(halden, "useapi"), prompt="A vase [slow]"), to=frozenset({Status.RUNNING}))
     page = sign_in(client, bob).get(f"/g/{generation.pk}/").content.decode()
     assert "Ask useapi.net to cancel" in page
@@ -167,7 +169,7 @@ def test_the_only_task_that_it_can_be_is_taken_and_of_several_none(
     )
     look_in_list(generation)
     assert generation.status == Status.UNCONFIRMED
-    assert "lists 1 tasks that it could be" in generation.problem_details
+    assert "lists one task that it could be" in generation.problem_details
     unconfirmed.give_up(rival, bob)
     look_in_list(generation)
     assert generation.status == Status.RUNNING
@@ -198,15 +200,52 @@ def test_a_balance_that_fell_is_shown_as_evidence(
     assert sent
     BalanceReading.objects.create(credential=relay, at=sent + timedelta(minutes=1), left=Decimal("999.849"))
     page = sign_in(client, bob).get(f"/g/{generation.pk}/").content.decode()
-    assert "The balance fell by 0.151 between" in page
+    assert "The balance fell by $0.151 between" in page
     assert "so it was probably made" in page
     reading = BalanceReading.objects.order_by("at")[1]
-    for left, said in (("1000", "did not fall"), ("999.99", "less than this request costs")):
+    generation.estimate_usd = Decimal("0.151")
+    for left, said in (
+        ("1000", "did not fall"),
+        ("999.99", "less than this request costs"),
+        ("1050", "rose by $50.00 between"),
+    ):
         BalanceReading.objects.filter(pk=reading.pk).update(left=Decimal(left))
         assert said in weighing.evidence(generation)
     BalanceReading.objects.filter(pk=reading.pk).update(left=Decimal(999))
     put(asked(bob, relay, "text-to-image"), Status.RUNNING, submitted_at=sent)
     assert "but 1 other request was charged or sent then" in weighing.evidence(generation)
+
+
+@pytest.mark.parametrize("provider", ["kkiai", "apimodels"])
+def test_looking_again_where_nobody_can_look_reads_the_balance_and_sends_nothing(
+    client: Client, bob: User, halden: Team, sandbox: str, follow: Follow, provider: str
+) -> None:
+    relay = key(halden, provider)
+    generation = asked(bob, relay, "text-to-image", prompt="A vase [lost-answer]")
+    read_balance(relay.pk)
+    follow(generation, to=WAITING)
+    Generation.objects.update(submitted_at=timezone.now() - timedelta(minutes=20))
+    BalanceReading.objects.update(at=timezone.now() - timedelta(minutes=21))
+    page = sign_in(client, bob).post(f"/g/{generation.pk}/decide/", {"action": "look"}, follow=True).content.decode()
+    assert "Nothing new. The balance" in page
+    assert "goes on looking" not in page
+    generation.refresh_from_db()
+    assert (generation.status, generation.problem_details) == (Status.UNCONFIRMED, "The line broke off.")
+    assert accepted(sandbox) == 1
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_list_that_is_not_there_never_has_a_request_sent_again(
+    bob: User, halden: Team, sandbox: str, follow: Follow, number: int
+) -> None:
+    generation = asked(bob, key(halden, "useapi"), prompt="A vase [lost-answer]")
+    follow(generation, to=WAITING)
+    Generation.objects.update(submitted_at=timezone.now() - timedelta(hours=1))
+    request = httpx.Request("GET", f"{sandbox}/nowhere", extensions={unconfirmed.LOOKUP: number})
+    for status in (404, 410):
+        unconfirmed.finish(generation.pk, httpx.Response(status, json={"error": "Gone"}, request=request))
+    generation.refresh_from_db()
+    assert generation.status == Status.UNCONFIRMED
 
 
 def test_balances_are_read_while_something_is_on_its_way_and_only_where_they_help(

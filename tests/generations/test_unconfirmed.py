@@ -5,6 +5,7 @@ from datetime import timedelta
 import httpx
 import pytest
 import time_machine
+from django.test import Client
 from django.utils import timezone
 
 from generations import credentials, follower
@@ -13,6 +14,7 @@ from generations.providers.exchange import FateUnknown, NotSent
 from generations.services import asking, submission, unconfirmed
 from generations.services.unconfirmed import CannotTell
 from klingweb.accounts.models import User
+from tests.cast import sign_in
 from tests.road import Ask, Follow
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,6 +95,7 @@ def test_moderation_of_a_second_request_is_its_end(bob: User, ask: Ask, follow: 
     unconfirmed.send_again(generation, bob)
     generation.refresh_from_db()
     assert follow(generation).status == Status.FAILED
+    assert generation.problem.endswith("try again. Whether its first request was charged is not known.")
 
 
 def test_a_look_up_without_a_clear_answer_changes_nothing(ask: Ask, credential: Credential, sandbox: str) -> None:
@@ -192,6 +195,23 @@ def test_a_request_in_doubt_that_is_canceled_can_still_be_claimed(bob: User, ask
     assert "not known" in generation.problem
     unconfirmed.it_was_made(generation, task_id, bob)
     assert follow(generation).status == Status.SUCCEEDED
+
+
+def test_what_is_declared_no_more_is_left_to_a_person_in_silence(
+    client: Client, bob: User, ask: Ask, sandbox: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    generation = lost(ask)
+    Generation.objects.update(operation="hologram", due_at=timezone.now())
+    steps = iter(range(5))
+    follower.Turn(30).run(until=lambda: next(steps, None) is None)
+    assert not [each for each in caplog.records if each.levelname in ("WARNING", "ERROR")]
+    generation.refresh_from_db()
+    unconfirmed.look_again(generation)
+    with pytest.raises(CannotTell, match="Bring the pictures instead"):
+        unconfirmed.it_was_made(generation, "12345", bob)
+    page = sign_in(client, bob).get(f"/g/{generation.pk}/")
+    assert "No clear answer came" in page.content.decode()
+    assert unconfirmed.give_up(generation, bob)
 
 
 def test_looking_at_what_is_not_in_doubt_does_nothing(ask: Ask) -> None:

@@ -165,7 +165,7 @@ def test_expand_sends_all_four_sides() -> None:
         "right_expansion_ratio": 1.0,
         "n": 1,
     }
-    assert body_of("expand", image_url=ASSET, prompt="A wall", n="2")["prompt"] == "A wall"
+    assert body_of("expand", image_url=ASSET, up_expansion_ratio="1", prompt="A wall", n="2")["prompt"] == "A wall"
 
 
 def test_a_canvas_over_three_times_the_picture_is_refused() -> None:

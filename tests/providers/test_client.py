@@ -1,13 +1,19 @@
 """The client against a server that answers byte by byte as a test tells it to."""
 
+import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from generations.providers import client
 from generations.providers.client import Call, Client, Fetched, HostPolicy, NotFetched
@@ -77,11 +83,48 @@ def test_a_status_outside_the_standard_survives(server: Server, sender: Client) 
 def test_a_refused_connection_was_not_sent(sender: Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         pair = f"127.0.0.1:{listener.getsockname()[1]}"
-    assert isinstance(sender.send(call(pair)).result(10), NotSent)
+    assert sender.send(call(pair)).result(10) == NotSent("Nobody answers at this address.")
+
+
+@contextlib.contextmanager
+def serving_tls(folder: Path) -> Iterator[str]:
+    """A server with a certificate that it has signed itself; its address."""
+    key, name, now = ec.generate_private_key(ec.SECP256R1()), x509.Name([]), datetime.now(UTC)
+    maker = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    signed = maker.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "server.pem").write_bytes(private + signed.public_bytes(pem))
+    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    settings.load_cert_chain(folder / "server.pem")
+
+    def serve() -> None:
+        with contextlib.suppress(OSError), settings.wrap_socket(listener.accept()[0], server_side=True):
+            pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=serve)
+        answering.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        answering.join()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_named(sender: Client, tmp_path: Path) -> None:
+    with serving_tls(tmp_path) as pair:
+        policy = HostPolicy(frozenset({pair}), trusted=frozenset({pair}))
+        reply = sender.send(Call(httpx.Request("GET", f"https://{pair}/"), 5, policy, lane="1")).result(10)
+    assert reply == NotSent("The certificate at this address is not valid.")
+
+
+def test_what_is_no_tls_at_all_is_named(server: Server, sender: Client) -> None:
+    pair = server(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    policy = HostPolicy(frozenset({pair}), trusted=frozenset({pair}))
+    reply = sender.send(Call(httpx.Request("GET", f"https://{pair}/"), 5, policy, lane="1")).result(10)
+    assert reply == NotSent("No secure line could be opened to this address.")
 
 
 def test_a_name_without_an_address_was_not_sent(sender: Client) -> None:
-    assert isinstance(sender.send(call("nowhere.invalid:80")).result(10), NotSent)
+    assert sender.send(call("nowhere.invalid:80")).result(10) == NotSent("nowhere.invalid has no address.")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +132,12 @@ def test_a_name_without_an_address_was_not_sent(sender: Client) -> None:
     [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"garbage\r\n\r\n"],
 )
 def test_a_line_that_drops_after_sending_leaves_the_fate_unknown(server: Server, sender: Client, answer: bytes) -> None:
-    assert isinstance(sender.send(call(server(answer))).result(10), FateUnknown)
+    assert sender.send(call(server(answer))).result(10) == FateUnknown("The line broke off.")
+
+
+def test_an_answer_that_does_not_unpack_is_damaged(server: Server, sender: Client) -> None:
+    zipped = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\nConnection: close\r\n\r\nxxxx"
+    assert sender.send(call(server(zipped))).result(10) == FateUnknown("The answer arrived damaged.")
 
 
 def test_silence_after_sending_leaves_the_fate_unknown_at_the_deadline(server: Server, sender: Client) -> None:
@@ -238,9 +286,15 @@ def test_a_file_that_breaks_off_or_drips_is_given_up(server: Server, sender: Cli
     half = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello"
     broken = sender.fetch(call(server(half), method="GET"), tmp_path / "a").result(10)
     dripping = sender.fetch(call(server(half, hang=True), method="GET", deadline=0.3), tmp_path / "a").result(10)
-    assert isinstance(broken, NotFetched)
+    assert broken == NotFetched("The line broke off.")
     assert isinstance(dripping, NotFetched)
     assert "0.3 seconds" in dripping.reason
+
+
+def test_a_file_without_room_on_the_disk_says_so(server: Server, sender: Client, tmp_path: Path) -> None:
+    picture = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+    fetched = sender.fetch(call(server(picture), method="GET"), tmp_path / "no folder" / "a").result(10)
+    assert fetched == NotFetched("What arrived could not be written to the disk.")
 
 
 def test_secrets_are_taken_out_of_what_is_kept() -> None:

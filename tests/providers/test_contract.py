@@ -82,12 +82,23 @@ def filling(asked: Field) -> object:
             return ASSET
         case Choice():
             return asked.options[0]
-        case Integer() | Number():
+        case Integer():
             return asked.at_least
+        case Number():
+            return 1
         case Text():
             return "A vase"
         case _:
             raise AssertionError(f"{asked.name} cannot be filled")
+
+
+@pytest.mark.parametrize("slug", ["kling", "kkiai", "apimodels"])
+def test_a_canvas_that_does_not_grow_is_refused_beside_its_sides(slug: str) -> None:
+    _, expand = find(slug, "expand")
+    sides = [each.name for each in expand.fields if each.name.endswith("_expansion_ratio")]
+    still = dict(smallest(expand)) | dict.fromkeys(sides, 0)
+    assert list(expand.clean(still).errors) == ["up_expansion_ratio"]
+    assert expand.clean(still | {"left_expansion_ratio": 0.05}).errors == {}
 
 
 def order(provider: Provider, operation: Operation) -> Order:

@@ -136,7 +136,7 @@ def test_retired_models_constants_and_rules_are_said() -> None:
     assert declared("apimodels", "style-transfer")["model"].bounds == "kling-v2-new (retired)"
     expand = declared("apimodels", "expand")
     assert (expand["model"].bounds, expand["model"].use) == ("kling-expand", "constant")
-    assert expand["left_expansion_ratio"].bounds == "0–2; (1 + up + down) · (1 + left + right) ≤ 3"
+    assert expand["left_expansion_ratio"].bounds == "0–2; 1 < (1 + up + down) · (1 + left + right) ≤ 3"
     assert expand["image_url"].bounds == "a picture, ≤ 10 MB, ≥ 300 px, 1:2.5 to 2.5:1"
 
 

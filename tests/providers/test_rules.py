@@ -94,6 +94,13 @@ def test_a_canvas_over_its_factor_says_how_large_it_would_be() -> None:
     assert broken.sentence == "The new picture would be 3.15 times the old one. Make it at most 3 times."
 
 
+def test_a_canvas_that_does_not_grow_is_not_paid_for() -> None:
+    broken = CANVAS.check({"up": 0, "down": 0.0, "left": 0, "right": 0})
+    assert broken
+    assert broken.field == "up"
+    assert broken.sentence.startswith("Nothing would be added.")
+
+
 def test_every_rule_says_itself_in_one_clause() -> None:
     rules = (AtLeast(2, SLOTS), AtMostTogether(10, SLOTS, "elements"), NoGaps(SLOTS), Cited("p", "@image_{}", SLOTS))
     assert [each.words for each in (*rules, CANVAS)] == [
@@ -101,5 +108,5 @@ def test_every_rule_says_itself_in_one_clause() -> None:
         "pictures and elements ≤ 10 together",
         "filled from the first slot on",
         "@image_1 names a picture that is there",
-        "(1 + up + down) · (1 + left + right) ≤ 3",
+        "1 < (1 + up + down) · (1 + left + right) ≤ 3",
     ]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from generations.providers.signatures import is_signed
+from generations.providers.signatures import is_signed, refuses
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -104,6 +104,11 @@ def test_another_body_is_forged() -> None:
 def test_nothing_is_signed_with_a_secret_that_is_none(secret: str) -> None:
     empty = headers() | {"webhook-signature": "v1," + base64.b64encode(_digest_with_nothing()).decode()}
     assert not is_signed(secret, empty, BODY, NOW)
+    assert refuses(secret).startswith("A webhook secret is whsec_")
+
+
+def test_a_right_secret_is_not_refused() -> None:
+    assert refuses(SECRET) == ""
 
 
 def _digest_with_nothing() -> bytes:

@@ -268,7 +268,7 @@ REFUSALS = {
     "refused-400-from-behind": errors.Refused,
     "refused-401": errors.AccountTrouble,
     "refused-402": errors.OutOfCredit,
-    "refused-403": errors.Refused,
+    "refused-403": errors.ReferenceUnknown,
     "refused-404-asset": errors.ReferenceUnknown,
     "refused-404-account": errors.Refused,
     "refused-405": errors.Refused,
