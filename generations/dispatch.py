@@ -1,9 +1,11 @@
 """Who goes next: slots and the daily limit of each credential, and fairness between the people who wait for one."""
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from generations.models import Credential, Deletion, Generation, Status
@@ -22,7 +24,7 @@ def next_for(credential: Credential, now: datetime) -> Generation | None:
     needs more slots than are free waits; what needs more than there are goes alone. What is more than the day's limit
     leaves waits for another day and lets smaller ones pass.
     """
-    if credential.removed_at:
+    if credential.removed_at or (taken := slots_taken(credential)) >= credential.slots:
         return None
     due = Generation.objects.filter(credential=credential, status=Status.QUEUED, ready=True, due_at__lte=now)
     if credential.daily_pictures is not None:
@@ -32,11 +34,15 @@ def next_for(credential: Credential, now: datetime) -> Generation | None:
     waiting = dict(due.values_list("person_id").annotate(Min("created")).order_by())
     if not waiting:
         return None
+    person = _whose_turn(credential, waiting) if len(waiting) > 1 else next(iter(waiting))
+    chosen = due.filter(person_id=person).select_related("credential").order_by("created", "id").first()
+    return chosen if chosen and fits(credential, chosen, taken) else None
+
+
+def _whose_turn(credential: Credential, waiting: Mapping[int | None, datetime]) -> int | None:
     sent = Generation.objects.filter(credential=credential, person_id__in=waiting)
     turns = dict(sent.values_list("person_id").annotate(Max("submitted_at")).order_by())
-    person = min(waiting, key=lambda each: (turns.get(each) or NEVER, waiting[each]))
-    chosen = due.filter(person_id=person).select_related("credential").order_by("created", "id").first()
-    return chosen if chosen and fits(credential, chosen) else None
+    return min(waiting, key=lambda each: (turns.get(each) or NEVER, waiting[each]))
 
 
 def _full_accounts(credential: Credential) -> list[str]:
@@ -47,9 +53,8 @@ def _full_accounts(credential: Credential) -> list[str]:
     return [each.name for each in known if each.paused_at or taken.get(each.name, 0) >= each.slots]
 
 
-def fits(credential: Credential, generation: Generation) -> bool:
-    """Whether the credential has slots for it: enough free ones, or none taken at all."""
-    taken = slots_taken(credential)
+def fits(credential: Credential, generation: Generation, taken: int) -> bool:
+    """Whether the credential has slots for it where so many are taken: enough free ones, or none taken at all."""
     return taken == 0 or taken + slots_of(generation) <= credential.slots
 
 
@@ -63,6 +68,119 @@ def slots_taken(credential: Credential) -> int:
     in_flight = Generation.objects.filter(Q(credential=credential, status__in=IN_FLIGHT))
     pictures = PROVIDERS[credential.provider].slot_unit == "pictures"
     return in_flight.aggregate(slots=Sum("asked") if pictures else Count("id"))["slots"] or 0
+
+
+# Whichever has a free slot --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Room:
+    """What a credential can take. `taken` counts slots at the provider and those that its own line is waiting for.
+
+    `left` is how many pictures may still be asked for today, None for any number; `turn` is when it was last chosen.
+    """
+
+    credential: Credential
+    slots: int
+    taken: int = 0
+    left: int | None = None
+    turn: datetime = NEVER
+    full_accounts: frozenset[str] = frozenset()
+
+    @property
+    def has_spare(self) -> bool:
+        """Whether it has slots that nothing in its own line needs."""
+        return self.taken < self.slots
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether something in its line may have to wait for more than a slot."""
+        return bool(self._rests or self.left is not None)
+
+    def is_able(self, generation: Generation) -> bool:
+        """Whether it may be sent with this credential today, once it is its turn."""
+        return not self._rests and (self.left is None or generation.asked <= self.left)
+
+    def has_slots(self, generation: Generation) -> bool:
+        """Whether it may be sent with this credential at once."""
+        return self.is_able(generation) and self._holds(self.taken + slots_of(generation), generation)
+
+    def keeps_waiting(self, generation: Generation) -> bool:
+        """Whether this credential, in whose line it is, has no slots for all that is in it."""
+        return generation.account in self.full_accounts or not self._holds(self.taken, generation)
+
+    def take(self, generation: Generation, now: datetime) -> None:
+        """It is in this credential's line from now on."""
+        self.taken, self.turn = self.taken + slots_of(generation), now
+
+    def lose(self, generation: Generation) -> None:
+        """It is in its line no longer."""
+        self.taken -= slots_of(generation)
+
+    @property
+    def _rests(self) -> bool:
+        return bool(self.credential.paused_at or self.credential.removed_at)
+
+    def _holds(self, taken: int, generation: Generation) -> bool:
+        return taken <= max(self.slots, slots_of(generation))
+
+
+def rooms(credentials: Collection[Credential], now: datetime) -> list[Room]:
+    """What each of these credentials can take. Two queries at most, and two more for each that has several accounts."""
+    sent, deleted = _sent_since(day_of(now)), Deletion.objects.filter(submitted_at__gte=day_of(now))
+    moving = Q(status__in=[Status.QUEUED, *IN_FLIGHT])
+    found = Generation.objects.filter(moving | sent, credential__in=credentials).order_by().values("credential")
+    counted = found.annotate(
+        pictures=Coalesce(Sum("asked", filter=moving), 0),
+        requests=Count("pk", filter=moving),
+        today=Coalesce(Sum("asked", filter=sent), 0),
+        turn=Max(Coalesce("submitted_at", "created")),
+    )
+    known = {each["credential"]: each for each in counted}
+    gone = deleted.filter(credential__in=credentials).order_by().values_list("credential").annotate(Sum("asked"))
+    lost = dict(gone) if any(each.daily_pictures is not None for each in credentials) else {}
+    return [_room(each, known.get(each.pk, {}), lost.get(each.pk, 0)) for each in credentials]
+
+
+def _room(credential: Credential, counted: Mapping[str, Any], deleted: int) -> Room:
+    room, most, provider = Room(credential, credential.slots), credential.daily_pictures, PROVIDERS[credential.provider]
+    room.taken, room.turn = counted.get(provider.slot_unit, 0), counted.get("turn", NEVER)
+    room.left = None if most is None else most - counted.get("today", 0) - deleted
+    accounts = credential.accounts.all() if provider.accounts else ()
+    if accounts:
+        room.slots = min(room.slots, sum(each.slots for each in accounts if not each.paused_at))
+        room.full_accounts = frozenset(_full_accounts(credential))
+    return room
+
+
+def best(found: Iterable[Room], generation: Generation) -> Room | None:
+    """The credential to choose: one that has slots, else one that may send; of several the one chosen longest ago.
+
+    They charge the same, since prices belong to a provider. None where there is none to choose from.
+    """
+    return min(
+        found,
+        key=lambda each: (
+            not each.has_slots(generation),
+            not each.is_able(generation),
+            each.turn,
+            each.credential.pk,
+        ),
+        default=None,
+    )
+
+
+def chosen(credentials: Collection[Credential], generation: Generation, now: datetime) -> Credential:
+    """The best of these for a generation that is asked for. There has to be one."""
+    found = best(rooms(credentials, now), generation) if len(credentials) > 1 else None
+    return found.credential if found else next(iter(credentials))
+
+
+def open_ones(now: datetime) -> QuerySet[Generation]:
+    """What waits although another credential could be chosen for it, and is not being made ready at the moment."""
+    waiting = Generation.objects.filter(status=Status.QUEUED, open_credential=True, doubts=0)
+    resting = Q(credential__paused_at__isnull=False) | Q(credential__removed_at__isnull=False)
+    return waiting.filter(resting | Q(due_at__lte=now))
 
 
 # The day --------------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from generations import credentials, dispatch, images, queue
 from generations.models import Credential, Generation, Lease, Status
 from generations.providers import client
 from generations.providers.exchange import Reply
-from generations.services import following, listing, submission, unconfirmed
+from generations.services import following, listing, submission, switching, unconfirmed
 from generations.services.common import paced
 from klingweb.secrets import Undecryptable
 
@@ -45,11 +45,12 @@ def take_lease(token: str) -> bool:
     """Take or keep the follower's lease for `settings.FOLLOWER_LEASE` seconds; False while another holds it."""
     now = timezone.now()
     until = now + timedelta(seconds=settings.FOLLOWER_LEASE)
+    if Lease.objects.filter(name=queue.FOLLOWER, token=token).update(expires_at=until):
+        return True
     Lease.objects.get_or_create(name=queue.FOLLOWER, defaults={"expires_at": now})
-    mine = Lease.objects.filter(name=queue.FOLLOWER, token=token).update(expires_at=until)
     impossible = Q(expires_at__gt=now + timedelta(seconds=3 * settings.FOLLOWER_LEASE))  # the clock was set back
     free = Lease.objects.filter(Q(expires_at__lte=now) | impossible, name=queue.FOLLOWER)
-    return bool(mine or free.update(token=token, expires_at=until))
+    return bool(free.update(token=token, expires_at=until))
 
 
 def release_lease(token: str) -> None:
@@ -134,10 +135,11 @@ class Turn:
         self._submit()
         self._list()
         self._ask(Generation.objects.filter(status=Status.RUNNING), following)
-        lost = Generation.objects.filter(status=Status.UNCONFIRMED, provider__in=unconfirmed.findable())
+        lost = Generation.objects.filter(unconfirmed.askable(), status=Status.UNCONFIRMED)
         self._ask(lost, unconfirmed)
 
     def _submit(self) -> None:
+        self._spread()
         now = timezone.now()
         due = Generation.objects.filter(status=Status.QUEUED, due_at__lte=now)
         awake = Credential.objects.filter(paused_at=None, team__sending_pause=None, pk__in=due.values("credential"))
@@ -147,6 +149,15 @@ class Turn:
                     if call := submission.begin(chosen, self.token):
                         finish = partial(submission.finish, chosen.pk, self.token)
                         self._send(Open(chosen.pk, credential.pk, call, finish))
+
+    def _spread(self) -> None:
+        """What was left open may change over. Whatever goes wrong there must not end the turn: paid calls are open."""
+        try:
+            switching.spread(timezone.now())
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("What was left open stays where it is for now")
 
     def _list(self) -> None:
         """Where many are due, the provider's list tells which of them have ended."""
@@ -163,7 +174,7 @@ class Turn:
         asked.take(reply)
         if not asked.open:
             del self.listed[place]
-            self.rests[place] = time.monotonic() + paced(listing.EVERY).total_seconds()
+            self.rests[place] = time.monotonic() + asked.rest.total_seconds()
             self.alone |= listing.finish(place, asked, self.misses)
 
     def _ask(self, generations: QuerySet[Generation], verb: Look) -> None:

@@ -17,12 +17,12 @@ def entered(operation: Operation) -> tuple[Field, ...]:
     return tuple(each for each in operation.fields if not isinstance(each, Ours | Fixed))
 
 
-def absorbed(operation: Operation, posted: Mapping[str, str], intent: Intent) -> Intent:
-    """The intent once a form of this operation, drawn from `intent`, came back as `posted` (text by field name).
+def absorbed(operation: Operation, posted: Mapping[str, str], intent: Intent, shown: Mapping[str, str]) -> Intent:
+    """The intent once a form of this operation came back as `posted`, having `shown` it (text by field name).
 
     Only what a person changed is taken over: what the form itself had filled in says nothing.
     """
-    fresh, shown, values = dict(intent), drawn(operation, intent), operation.clean(posted).values
+    fresh, values = dict(intent), operation.clean(posted).values
     for each in entered(operation):
         given = posted.get(each.name)
         if given is None and isinstance(each, Switch) and each.name in shown:
@@ -40,13 +40,14 @@ def absorbed(operation: Operation, posted: Mapping[str, str], intent: Intent) ->
 def carried(operation: Operation, intent: Intent) -> dict[str, str]:
     """What this operation can take of the intent: text by field name."""
     raw: dict[str, str] = {}
-    for each in entered(operation):
-        values = operation.clean(raw).values
+    values = operation.clean(raw).values if intent else {}
+    for each in entered(operation) if intent else ():
         key = each.meaning_in(values)
         if key in intent and operation.applies(each, values):
             text = each.carried(intent[key])
             if takes(operation, each, text, values):
                 raw[each.name] = text
+                values = operation.clean(raw).values
     return raw
 
 

@@ -4,6 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from generations.models.credential import Credential
@@ -32,7 +33,8 @@ class Generation(models.Model):
     while queued, the next poll while running. `changed` is written with every change that a page should show.
     `token` names the follower's turn that sent it, `doubts` counts how often nobody knew whether it had arrived.
     `values` are as cleaned, under the provider's own names. `account` is the one behind the credential that it goes
-    through, where there are several; `renewed` says that its references have been uploaded anew once already.
+    through, where there are several. With `open_credential` a person left open which `credential` it is sent with, so
+    that it may change until then. `renewed` says that its references have been uploaded anew once already.
     `retry_of` is the earlier attempt that a person tried again, `cancel_asked_at` when somebody asked the provider to
     let go of it. `delivered` counts the calls of its webhook, None where its provider was not asked to call, and
     `hinted_at` is when the last of them made it due.
@@ -41,9 +43,10 @@ class Generation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="generations")
     person = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="generations"
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="generations", db_index=False
     )
     credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="generations")
+    open_credential = models.BooleanField(default=False, editable=False)
     account = models.CharField(max_length=200, blank=True)
     retry_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries")
     key = models.CharField(max_length=100, editable=False)
@@ -87,8 +90,15 @@ class Generation(models.Model):
             models.Index(fields=["status", "due_at"], name="generation_due"),
             models.Index(fields=["team", "-created", "-id"], name="generation_history"),
             models.Index(fields=["team", "changed"], name="generation_changed"),
+            models.Index(fields=["person", "changed"], name="generation_own_news"),
+            models.Index(fields=["team", "created", "id"], condition=Q(finished_at=None), name="generation_unfinished"),
             models.Index(fields=["credential", "status"], name="generation_slots"),
             models.Index(fields=["credential", "submitted_at"], name="generation_sent"),
+            models.Index(
+                fields=["team", "provider"],
+                condition=Q(status=Status.QUEUED, open_credential=True),
+                name="generation_open",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -99,6 +109,7 @@ class Event(models.Model):
     """One transition of a generation. `answer` keeps what the provider said, redacted and capped.
 
     A `riddle` is an answer that nobody understood, or not wholly: it may be read again when that has been mended.
+    An attempt that ended just like the one before it leaves no further events: that one counts `times`, `until` now.
     """
 
     generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="events")
@@ -108,6 +119,8 @@ class Event(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     answer = models.TextField(blank=True)
     riddle = models.BooleanField(default=False)
+    times = models.PositiveIntegerField(default=1)
+    until = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["at", "id"]

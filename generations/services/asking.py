@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from django.db import IntegrityError, transaction
 
-from generations import ledger, pricing, queue
+from generations import dispatch, ledger, pricing, queue
 from generations.catalogue import Offer, offers
 from generations.lifecycle import advance, begin
 from generations.models import Asset, Credential, Generation, Reference, Status
@@ -17,6 +17,7 @@ from generations.services import readying, weighing
 from generations.services.common import fail
 from klingweb.accounts.models import Membership, User
 
+WHICHEVER = "whichever"  # in a fingerprint, where the credential was left open
 GONE = "This picture is not here any more. Choose another."
 
 
@@ -33,13 +34,16 @@ def ask(
     member: Membership,
     offer: Offer,
     operation: Operation,
-    credential: Credential,
+    credential: Credential | None,
     raw: Mapping[str, object],
     key: str,
     *,
     retry_of: Generation | None = None,
 ) -> Requested:
-    """Check a person's form and write the generation. The same form sent twice makes one."""
+    """Check a person's form and write the generation. The same form sent twice makes one.
+
+    Without a credential, that of the offer is taken which has a free slot; it may be another one until it is sent.
+    """
     cleaned = operation.clean(raw)
     used = _references(member, operation, cleaned.values)
     missing = {name: GONE for name, asset in used.items() if not asset}
@@ -47,6 +51,8 @@ def ask(
         return Requested(None, wrong)
     generation = _new(member, offer, operation, credential, cleaned.values, key)
     generation.retry_of = retry_of
+    if not credential:
+        generation.credential = credential = dispatch.chosen(offer.credentials, generation, generation.created)
     generation.ready = not readying.needed(offer.provider, references=bool(used))
     try:
         with transaction.atomic():
@@ -61,10 +67,12 @@ def ask(
     return Requested(generation, {}, new=True)
 
 
-def _strange_account(operation: Operation, credential: Credential, cleaned: Cleaned) -> dict[str, str]:
+def _strange_account(operation: Operation, credential: Credential | None, cleaned: Cleaned) -> dict[str, str]:
     chosen = cleaned.values.get(operation.account)
-    if not chosen or credential.accounts.filter(name=chosen).exists():
+    if not chosen or (credential and credential.accounts.filter(name=chosen).exists()):
         return {}
+    if not credential:
+        return {operation.account: "An account belongs to one key. Choose that key too, or the free account."}
     return {operation.account: "This account is not one of the key's. Choose another, or the free one."}
 
 
@@ -84,14 +92,16 @@ def _references(member: Membership, operation: Operation, values: Values) -> dic
 
 
 def _new(
-    member: Membership, offer: Offer, operation: Operation, credential: Credential, values: Values, key: str
+    member: Membership, offer: Offer, operation: Operation, credential: Credential | None, values: Values, key: str
 ) -> Generation:
     estimate = pricing.estimate(operation, values)
+    made_by = credential.pk if credential else WHICHEVER
     return Generation(
         team=member.team,
         person=member.user,
         credential=credential,
-        key=_fingerprint(key, offer.provider.slug, operation.slug, credential.pk, sorted(values.items())),
+        open_credential=credential is None,
+        key=_fingerprint(key, offer.provider.slug, operation.slug, made_by, sorted(values.items())),
         provider=offer.provider.slug,
         operation=operation.slug,
         account=str(values.get(operation.account) or ""),
@@ -117,7 +127,8 @@ def retry(member: Membership, earlier: Generation, key: str) -> Requested:
     operation = next((each for each in offer.operations if each.slug == earlier.operation), None) if offer else None
     if not offer or not operation:
         return Requested(None, {"provider": "This is not offered to your team any more."})
-    credential = next((each for each in offer.credentials if each.pk == earlier.credential_id), offer.credentials[0])
+    same = next((each for each in offer.credentials if each.pk == earlier.credential_id), offer.credentials[0])
+    credential = None if earlier.open_credential else same
     pictures = {each.field: str(each.asset_id) for each in earlier.references.all()}
     return ask(member, offer, operation, credential, earlier.values | pictures, key, retry_of=earlier)
 

@@ -22,7 +22,8 @@ from generations.providers import client, errors
 from generations.providers.exchange import Capacity, Reply
 from generations.providers.registry import PROVIDERS
 from generations.providers.spec import Accounts, Provider
-from generations.services.common import fail, free_call
+from generations.services import switching
+from generations.services.common import FREE, TWICE_SENT, fail, free_call
 from klingweb.accounts.models import Membership, User
 from klingweb.secrets import Secrets, Undecryptable
 
@@ -196,11 +197,16 @@ def remove(credential: Credential, person: User) -> None:
 
 
 def settle_removed() -> None:
-    """End what still waits for a removed credential, and erase the secrets that nothing needs any more."""
+    """End what still waits for a removed credential, and erase the secrets that nothing needs any more.
+
+    What may go with another one does so.
+    """
+    switching.spread(timezone.now())
     waiting = Generation.objects.filter(status=Status.QUEUED, credential__removed_at__isnull=False)
     for generation in waiting.select_related("credential"):
-        cost = "Whether its first request was charged is not known." if generation.doubts else "Nothing was charged."
-        fail(generation, f"The key {generation.credential} was removed before this was sent. {cost}")
+        cost = TWICE_SENT if generation.doubts else FREE
+        sentence = f"The key {generation.credential} was removed before this was sent. {cost}"
+        fail(generation, sentence, where=Q(credential=generation.credential_id))
     unfinished = Generation.objects.filter(status__in=[*UNFINISHED, *NEEDS_KEY], credential=OuterRef("pk"))
     removed = Credential.objects.filter(removed_at__isnull=False, erased_at=None)
     removed.filter(~Exists(unfinished)).update(secrets=Secrets(), erased_at=timezone.now())

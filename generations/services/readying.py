@@ -50,6 +50,7 @@ def make_ready(pk: uuid.UUID) -> None:
     generation = load(pk)
     if not generation:
         return
+    waiting = waiting.filter(credential=generation.credential_id)  # else it is made ready for another one meanwhile
     try:
         _prepare(generation)
     except (BadPicture, FileNotFoundError) as error:
@@ -70,13 +71,20 @@ def _prepare(generation: Generation) -> None:
     if provider.accounts and not generation.account:
         named = generation.credential.secrets.get(operation.account)
         generation.account = named or free_account(generation.credential, deadlines(generation).query)
-        generation.save(update_fields=["account"])
+        _note_account(generation)
     limits = {each.name: each.limits for each in operation.references}
     for reference in generation.references.select_related("asset"):
         assets.check(reference.asset, limits[reference.field])
         deadline = deadlines(generation).upload
         reference.copy = copy_of(reference.asset, generation.credential, generation.account, deadline)
         reference.save(update_fields=["copy"])
+
+
+def _note_account(generation: Generation) -> None:
+    """Remember the account, unless it waits for another credential by now. Raises NotNow."""
+    same = Generation.objects.filter(pk=generation.pk, credential=generation.credential_id)
+    if not same.update(account=generation.account):
+        raise NotNow("It waits for another key by now.")
 
 
 def copy_of(asset: Asset, credential: Credential, account: str, deadline: float) -> AssetCopy:

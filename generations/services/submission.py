@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
-from generations import assets, credentials, deliveries, interpretation, queue
+from generations import assets, credentials, deliveries, interpretation, pace, queue
 from generations.lifecycle import advance, note
 from generations.models import AssetCopy, Generation, Reference, Status
 from generations.providers import client, errors
@@ -23,6 +24,7 @@ from generations.services.common import (
     fail,
     kept_answer,
     lane,
+    leave_alone,
     load,
     paced,
     poll_pause,
@@ -32,6 +34,7 @@ from generations.services.readying import rest
 log = logging.getLogger(__name__)
 
 RETRY_AFTER = 10.0  # seconds; for what could not be sent
+LATEST_LOOK = 120.0  # seconds after the POST, however long requests have taken so far
 LONGEST = 600.0  # seconds; no provider's paid call takes longer
 
 
@@ -43,7 +46,7 @@ def begin(generation: Generation, token: str) -> client.Call | None:
     now = timezone.now()
     provider, operation = find(generation.provider, generation.operation)
     ready = list(generation.references.select_related("copy"))
-    if not _still_there(ready, now):
+    if not _still_there(generation, ready, now):
         _make_ready_again(generation)
         return None
     try:
@@ -60,14 +63,22 @@ def begin(generation: Generation, token: str) -> client.Call | None:
         lane=lane(generation),
         paid=True,
     )
-    reason = f"Sent to {provider.label} with {generation.credential}"
+    reason = f"Sending to {provider.label} with {generation.credential}"
     fields: dict[str, Any] = {"token": token, "submitted_at": now, "delivered": 0 if webhook else None}
-    return call if advance(generation, Status.SUBMITTING, reason=reason, **fields) else None
+    as_built = Q(credential=generation.credential_id, ready=True)
+    return call if advance(generation, Status.SUBMITTING, reason=reason, where=as_built, **fields) else None
 
 
-def _still_there(references: list[Reference], now: datetime) -> bool:
-    """Whether every copy is where the provider finds it. It may have waited longer than the provider keeps it."""
-    return all(each.copy and (not each.copy.expires_at or each.copy.expires_at > now) for each in references)
+def _still_there(generation: Generation, references: list[Reference], now: datetime) -> bool:
+    """Whether every copy is where the provider finds it.
+
+    It may have waited longer than the provider keeps it, or have been made for the credential that it waited for first.
+    """
+    copies = [each.copy for each in references]
+    return all(
+        copy and copy.credential_id == generation.credential_id and (not copy.expires_at or copy.expires_at > now)
+        for copy in copies
+    )
 
 
 def _make_ready_again(generation: Generation) -> None:
@@ -136,9 +147,15 @@ def accept(generation: Generation, submission: Submission, answer: str) -> bool:
         reason=f"{provider.label} is making the pictures",
         answer=answer,
         provider_task_id=submission.task_id,
-        due_at=timezone.now() + poll_pause(timedelta(0)),
+        due_at=_first_look(generation, timezone.now()),
         **NO_PROBLEM,
     )
+
+
+def _first_look(generation: Generation, now: datetime) -> datetime:
+    """When it may be done for the first time. One that was adopted late is looked at soon."""
+    expected = min(pace.first_look(generation, told=deliveries.arrive(generation, now)), paced(LATEST_LOOK))
+    return max((generation.submitted_at or now) + expected, now + poll_pause(timedelta(0)))
 
 
 def _refuse(generation: Generation, error: errors.ProviderError, answer: str) -> None:
@@ -153,6 +170,8 @@ def _refuse(generation: Generation, error: errors.ProviderError, answer: str) ->
         pause = paced(RETRY_AFTER) if error.retry_after is None else timedelta(seconds=error.retry_after)
         problem = "" if error.pauses_credential else error.sentence
         _requeue(generation, error.sentence, pause, answer, problem=problem, **anew)
+        if not error.pauses_credential:
+            leave_alone(generation, (Status.QUEUED,), pause)
     elif generation.doubts and not isinstance(error, errors.Moderated):
         said = client.redact(error.details, deliveries.secrets_of(generation)) or error.sentence
         _unconfirm(generation, f"The second request of this name was refused: {said}", answer)

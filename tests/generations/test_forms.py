@@ -58,15 +58,14 @@ def test_the_price_follows_model_and_count_and_is_unknown_while_the_count_is(off
     assert CreateForm(offered, {"n": "x"}).estimate == "price unknown"
     assert CreateForm(offered, {"n": "x"}).count == 1
     assert CreateForm(offered, {"n": "4"}).count == 4
-    assert CreateForm(offered).usual_seconds == 32
-    assert CreateForm(offered, {"model_name": "nobody's"}).usual_seconds is None
 
 
 def test_choosers_are_shown_only_where_there_is_a_choice_or_an_error(ask: Ask, halden: Team) -> None:
     assert [each.name for each in CreateForm(offers(halden)).choosers] == ["operation"]
     Credential.objects.create(team=halden, provider="kling", name="Other", base_url="sandbox:", secrets={}, slots=1)
     _, key = CreateForm(offers(halden)).choosers
-    assert (key.name, len(key.options)) == ("credential", 2)
+    assert (key.name, key.value, len(key.options)) == ("credential", "", 3)
+    assert key.options[0] == ("", "Whichever has a free slot")
 
 
 def test_a_choice_that_is_not_offered_is_an_error_at_its_place(offered: tuple[Offer, ...]) -> None:

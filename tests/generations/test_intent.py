@@ -8,13 +8,19 @@ from generations import credentials
 from generations.catalogue import Offer, offers
 from generations.controls import Control
 from generations.forms import KEPT, CreateForm
-from generations.intent import absorbed, as_text, carried
+from generations.intent import Intent, absorbed, as_text, carried, drawn
 from generations.models import Credential
 from generations.providers import kling, useapi
+from generations.providers.spec import Operation
 from klingweb.accounts.models import Team
 
 PICTURE, OTHER, THIRD = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
 FROM_TEXT, FROM_IMAGE = kling.TEXT_TO_IMAGE, kling.IMAGE_TO_IMAGE
+
+
+def understood(operation: Operation, posted: dict[str, str], before: Intent) -> Intent:
+    """What is meant once a form that showed `before` came back as `posted`."""
+    return absorbed(operation, posted, before, drawn(operation, before))
 
 
 # Values by what they mean ---------------------------------------------------------------------------------------------
@@ -22,20 +28,20 @@ FROM_TEXT, FROM_IMAGE = kling.TEXT_TO_IMAGE, kling.IMAGE_TO_IMAGE
 
 def test_only_what_a_person_changed_is_taken_over() -> None:
     shown = {"model_name": "kling-v3", "prompt": "", "aspect_ratio": "16:9", "n": "1", "resolution": "1k"}
-    assert absorbed(FROM_TEXT, shown, {}) == {}
-    assert absorbed(FROM_TEXT, shown | {"prompt": "A vase", "n": "4"}, {}) == {"prompt": "A vase", "count": "4"}
+    assert understood(FROM_TEXT, shown, {}) == {}
+    assert understood(FROM_TEXT, shown | {"prompt": "A vase", "n": "4"}, {}) == {"prompt": "A vase", "count": "4"}
 
 
 def test_what_was_meant_before_stays_until_it_is_changed_or_emptied() -> None:
     before = {"prompt": "A vase", "negative": "people", "scene": PICTURE}
     posted = {"prompt": "A vase", "negative_prompt": "", "model_name": "kling-v3"}
-    assert absorbed(FROM_TEXT, posted, before) == {"prompt": "A vase", "scene": PICTURE}
+    assert understood(FROM_TEXT, posted, before) == {"prompt": "A vase", "scene": PICTURE}
 
 
 def test_a_switch_that_was_turned_off_is_off() -> None:
-    on = absorbed(FROM_TEXT, {"watermark_info": "true"}, {})
+    on = understood(FROM_TEXT, {"watermark_info": "true"}, {})
     assert on == {"watermark_info": "true"}
-    assert absorbed(FROM_TEXT, {"prompt": ""}, on) == {}
+    assert understood(FROM_TEXT, {"prompt": ""}, on) == {}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,7 @@ def test_a_part_of_one_is_shown_as_a_percentage_of_at_least_one(meant: str, show
 
 def test_the_one_strength_beside_a_face_is_that_of_the_face() -> None:
     posted = {"model_name": "kling-v2-1", "image": PICTURE, "image_reference": "face", "image_fidelity": "0.7"}
-    intent = absorbed(FROM_IMAGE, posted, {})
+    intent = understood(FROM_IMAGE, posted, {})
     assert intent["face strength"] == "0.7"
     raw = carried(useapi.KOLORS, intent)
     assert (raw["reference"], raw["imageReference"], raw["faceStrength"]) == ("face", PICTURE, "70")
@@ -65,10 +71,10 @@ def test_the_one_strength_beside_a_face_is_that_of_the_face() -> None:
 
 
 def test_no_reference_type_has_a_word_at_one_provider_and_none_at_another() -> None:
-    subject = absorbed(useapi.KOLORS, {"reference": "subject", "imageReference": PICTURE}, {})
+    subject = understood(useapi.KOLORS, {"reference": "subject", "imageReference": PICTURE}, {})
     assert subject["reference"] == "subject"
     posted = {"model_name": "kling-v2-1", "image": PICTURE, "image_reference": ""}
-    assert "reference" not in absorbed(FROM_IMAGE, posted, subject | {"model": "kling-v2-1"})
+    assert "reference" not in understood(FROM_IMAGE, posted, subject | {"model": "kling-v2-1"})
     assert carried(useapi.KOLORS, {"picture": PICTURE}) == {"image_1": PICTURE}
 
 
