@@ -17,7 +17,7 @@ STRAY = timedelta(days=1)  # a file comes before its row, but not by so much
 
 def relied_on() -> set[str]:
     """The names in storage of all files that must be there."""
-    return {*_of_images(Image.objects.filter(state=Image.State.KEPT)), *_of_assets()}
+    return {*_of_images(Image.objects.filter(state__in=Image.HERE)), *_of_assets()}
 
 
 def present() -> set[str]:
@@ -38,7 +38,7 @@ def stray(here: set[str], now: datetime) -> set[str]:
 
 def damaged() -> Iterator[str]:
     """The names of pictures that are there, but not as they were. Reads all of them."""
-    pictures = Image.objects.filter(state=Image.State.KEPT).values_list("file", "sha256")
+    pictures = Image.objects.filter(state__in=Image.HERE).values_list("file", "sha256")
     for name, sha256 in [*pictures, *Asset.objects.values_list("file", "sha256")]:
         try:
             with default_storage.open(name) as file:
@@ -50,8 +50,9 @@ def damaged() -> Iterator[str]:
 
 
 def of_image(image: Image) -> list[str]:
-    """The names of a picture's files."""
-    return [image.file, *(images.thumbnail_name(image, width) for width in images.THUMBNAILS)]
+    """The names of a picture's files, with thumbnails where they are made already."""
+    widths = images.THUMBNAILS if image.has_thumbnails else ()
+    return [image.file, *(images.thumbnail_name(image, width) for width in widths)]
 
 
 def _sha256(file: IO[bytes]) -> str:
@@ -62,7 +63,7 @@ def _sha256(file: IO[bytes]) -> str:
 
 
 def _of_images(found: QuerySet[Image]) -> Iterator[str]:
-    for image in found.only("file").iterator():
+    for image in found.only("file", "state").iterator():
         yield from of_image(image)
 
 

@@ -23,7 +23,7 @@ def make_ready(generation: str) -> None:
 
 
 def collect(image: str) -> None:
-    """Bring one picture home."""
+    """Take one picture's next step home."""
     collecting.collect(uuid.UUID(image))
 
 

@@ -1,6 +1,8 @@
 """A team that can make pictures, and the road from its form to the sandbox over real HTTP."""
 
 import hashlib
+import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -95,12 +97,22 @@ def finish(generation: Generation, count: int = 1, size: tuple[int, int] = (120,
         verified = images.verify(path)
         image.sha256, image.size = hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size
         image.file = images.store(image, path, verified)
+        images.make_thumbnails(image)
         image.state = Image.State.KEPT
         image.media_type, image.width, image.height = verified.media_type, verified.width, verified.height
         image.save(force_insert=True)
     Generation.objects.filter(pk=generation.pk).update(status=Status.SUCCEEDED, finished_at=timezone.now())
     generation.refresh_from_db()
     return made
+
+
+def hollow() -> bytes:
+    """A PNG whose checksums are right and whose pixels cannot be decoded."""
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", 40, 30, 8, 2, 0, 0, 0)), (b"IDAT", b"no pixels"), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(each)) + name + each + struct.pack(">I", zlib.crc32(name + each)) for name, each in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def messages() -> list[str]:

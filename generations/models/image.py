@@ -11,16 +11,21 @@ from generations.models.generation import Generation
 class Image(models.Model):
     """One output of a generation. `index` counts from 0.
 
-    Pending until its file is checked and stored, then kept; lost where it could not be brought home. `width` and
-    `height` are measured from the file. `due_at` is when it may be fetched next, and so the lease of one attempt.
+    Pending until its file is here and whole: then it has arrived, and people see it. Kept once every pixel has been
+    looked at and its thumbnails are made; lost where it could not be brought home. `width` and `height` are measured
+    from the file. `due_at` is when its next step may be taken, and so the lease of one attempt.
     """
 
     class State(models.TextChoices):
-        """Whether the file is here."""
+        """How far it is on its way home."""
 
         PENDING = "pending"
+        ARRIVED = "arrived"
         KEPT = "kept"
         LOST = "lost"
+
+    ON_ITS_WAY = (State.PENDING, State.ARRIVED)
+    HERE = (State.ARRIVED, State.KEPT)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="images")
@@ -45,6 +50,11 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return f"{self.generation_id} {self.index}"
+
+    @property
+    def has_thumbnails(self) -> bool:
+        """Whether there are small copies to show."""
+        return self.state == self.State.KEPT
 
     @property
     def number(self) -> int:

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import httpx
 from django.db import DatabaseError, transaction
-from django.db.models import F
+from django.db.models import Exists, F
 from django.utils import timezone
 
 from generations import credentials, images, queue
@@ -29,19 +29,36 @@ GONE_AFTER = 3  # attempts that found nothing at the address, before it is belie
 
 
 def collect(pk: uuid.UUID) -> None:
-    """Bring one picture home: fetch, check, hash, store. Each attempt holds a lease; only one at a time."""
+    """Take the next step with one picture. Each attempt holds a lease; only one at a time.
+
+    First it is fetched and stored, and seen from then on; what takes longer, decoding and thumbnails, is a step of its
+    own, which lets pass those that nobody has seen yet.
+    """
     now = timezone.now()
-    due = Image.objects.filter(pk=pk, state=Image.State.PENDING, due_at__lte=now)
+    if unseen := _first_unseen(pk, now):
+        queue.enqueue_collects([unseen, pk])
+        return
+    due = Image.objects.filter(pk=pk, state__in=Image.ON_ITS_WAY, due_at__lte=now)
     if not due.update(due_at=now + paced(LEASE), attempts=F("attempts") + 1):
         return
     image = Image.objects.select_related("generation__credential").get(pk=pk)
     try:
-        _bring_home(image)
+        if image.state == Image.State.PENDING:
+            _bring_home(image)
+        else:
+            _look_through(image)
     except DatabaseError:
         raise
-    except Exception as error:  # whatever it is, it is tried again, and ends with the provider's retention
+    except Exception:  # whatever it is, it is tried again, and ends with the provider's retention
         log.exception("%s: picture %s was not brought home", image.generation_id, image.number)
-        _postpone(image, f"The picture could not be kept ({type(error).__name__}).", gone=False)
+        _postpone(image, "The picture could not be kept here. The log says why.", to=Image.State(image.state))
+
+
+def _first_unseen(pk: uuid.UUID, now: datetime) -> uuid.UUID | None:
+    """A picture that waits to be fetched, where this one is here already."""
+    waits = Image.objects.filter(state=Image.State.PENDING, due_at__lte=now).order_by("due_at")
+    arrived = Image.objects.filter(pk=pk, state=Image.State.ARRIVED)
+    return waits.filter(Exists(arrived)).values_list("pk", flat=True).first()
 
 
 def _bring_home(image: Image) -> None:
@@ -52,9 +69,25 @@ def _bring_home(image: Image) -> None:
     try:
         verified = images.verify(fetched.path)
     except images.NotAPicture as error:
-        _postpone(image, str(error), gone=False)
+        _postpone(image, str(error))
         return
     _keep(image, images.store(image, fetched.path, verified), fetched, verified)
+
+
+def _look_through(image: Image) -> None:
+    try:
+        images.make_thumbnails(image)
+    except images.NotAPicture as error:
+        _postpone(image, str(error))
+        return
+    except FileNotFoundError:
+        _postpone(image, "Its file is gone.")
+        return
+    with transaction.atomic():
+        arrived = Image.objects.filter(pk=image.pk, state=Image.State.ARRIVED)
+        arrived.update(state=Image.State.KEPT, problem="")
+        _touch(image)
+    settle(image.generation)
 
 
 def begin_collecting(generation: Generation, progress: Progress, answer: str) -> bool:
@@ -86,11 +119,12 @@ def brought(generation: Generation, files: Sequence[IO[bytes]]) -> list[Image]:
         path.write_bytes(content)
         try:
             verified = images.verify(path)
+            image.file = images.store(image, path, verified)
+            images.make_thumbnails(image)
         except images.NotAPicture:
             for each in made:
                 images.forget(each)
             return []
-        image.file = images.store(image, path, verified)
         image.sha256, image.size = hashlib.sha256(content).hexdigest(), len(content)
         image.media_type, image.width, image.height = verified.media_type, verified.width, verified.height
     return made
@@ -105,22 +139,22 @@ def take(generation: Generation, made: list[Image], reason: str) -> None:
 
 
 def due_images(now: datetime) -> list[uuid.UUID]:
-    """Pictures that may be fetched now."""
-    due = Image.objects.filter(state=Image.State.PENDING, due_at__lte=now).order_by("due_at")
+    """Pictures whose next step may be taken now: first those that nobody has seen yet."""
+    due = Image.objects.filter(state__in=Image.ON_ITS_WAY, due_at__lte=now).order_by("-state", "due_at")
     return list(due.values_list("pk", flat=True)[:200])
 
 
 def settle(generation: Generation) -> None:
-    """End a collecting generation when nothing is pending any more."""
+    """End a collecting generation when none of its pictures is on its way any more."""
     states = list(generation.images.values_list("state", flat=True))
     kept = states.count(Image.State.KEPT)
-    if generation.status != Status.COLLECTING or Image.State.PENDING in states:
+    if generation.status != Status.COLLECTING or not set(states).isdisjoint(Image.ON_ITS_WAY):
         return
     cost = {} if generation.cost is not None else _cost_told(generation)
     if kept:
         advance(generation, Status.SUCCEEDED, reason=f"{kept} of {generation.asked} pictures kept", **cost)
     else:
-        gone = "The pictures were made, but none could be brought home before the provider removed them."
+        gone = "The pictures were made and charged, but none could be brought home before the provider removed them."
         fail(generation, gone, **cost)
 
 
@@ -151,7 +185,8 @@ def _result_call(image: Image) -> client.Call:
 def _keep(image: Image, name: str, fetched: client.Fetched, verified: images.Verified) -> None:
     with transaction.atomic():
         Image.objects.filter(pk=image.pk, state=Image.State.PENDING).update(
-            state=Image.State.KEPT,
+            state=Image.State.ARRIVED,
+            due_at=timezone.now(),
             file=name,
             media_type=verified.media_type,
             sha256=fetched.sha256,
@@ -161,19 +196,22 @@ def _keep(image: Image, name: str, fetched: client.Fetched, verified: images.Ver
             problem="",
         )
         _touch(image)
-    settle(image.generation)
+        transaction.on_commit(lambda: queue.enqueue_collects([image.pk]))
 
 
-def _postpone(image: Image, reason: str, *, gone: bool) -> None:
-    """Try again later, slower each time, until the provider's retention ends or it says so often enough."""
+def _postpone(image: Image, reason: str, *, gone: bool = False, to: Image.State = Image.State.PENDING) -> None:
+    """Try again later, slower each time.
+
+    What is not here is lost once the provider's retention ends, or once the provider says often enough that it is gone.
+    """
     generation, now = image.generation, timezone.now()
     expired = generation.created + deadlines(generation).retention < now
     late = (generation.submitted_at or generation.created) + paced(GONE_AFTER_SECONDS) < now
-    lost = expired or (gone and late and image.attempts >= GONE_AFTER)
+    lost = to == Image.State.PENDING and (expired or (gone and late and image.attempts >= GONE_AFTER))
     pause = paced(min(5 * 2**image.attempts, 3600))
     with transaction.atomic():
-        Image.objects.filter(pk=image.pk, state=Image.State.PENDING).update(
-            state=Image.State.LOST if lost else Image.State.PENDING, due_at=now + pause, problem=reason[:300]
+        Image.objects.filter(pk=image.pk, state=image.state).update(
+            state=Image.State.LOST if lost else to, due_at=now + pause, problem=reason[:300]
         )
         _touch(image)
     log.warning("%s: picture %s was not brought home: %s", generation.pk, image.number, reason)

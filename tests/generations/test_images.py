@@ -3,10 +3,14 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 
 from generations import images
 from generations.images import NotAPicture, verify
+from generations.models import Image
+from tests.road import hollow
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -34,10 +38,16 @@ def animation() -> bytes:
     return content.getvalue()
 
 
-def noise() -> bytes:
+def noise(form: str = "PNG") -> bytes:
     content = BytesIO()
-    Pillow.frombytes("RGB", (200, 200), random.Random(1).randbytes(120_000)).save(content, "PNG")  # noqa: S311
+    Pillow.frombytes("RGB", (200, 200), random.Random(1).randbytes(120_000)).save(content, form)  # noqa: S311
     return content.getvalue()
+
+
+def changed(content: bytes) -> bytes:
+    """One byte in its middle is another."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
 @pytest.mark.parametrize(
@@ -50,11 +60,40 @@ def noise() -> bytes:
         picture("BMP"),
         animation(),
         noise()[:-5000],
+        noise()[:-12],
+        changed(noise()),
+        noise("JPEG")[:-5000],
+        noise("WEBP")[:-5000],
         picture(size=(9000, 9000)),
     ],
-    ids=["empty", "html", "svg", "gif", "bmp", "animation", "truncated", "bomb"],
+    ids=[
+        *("empty", "html", "svg", "gif", "bmp", "animation", "truncated", "without its end", "changed"),
+        *("truncated JPEG", "truncated WebP", "bomb"),
+    ],
 )
 def test_anything_else_is_no_picture(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(NotAPicture) as caught:
         verify(written(tmp_path / "a", content))
     assert str(caught.value).startswith("The file is")
+
+
+def test_what_checksums_cannot_tell_decoding_does(tmp_path: Path) -> None:
+    path = written(tmp_path / "a", hollow())
+    assert verify(path).media_type == "image/png"
+    image = Image(file=default_storage.save("originals/a.png", ContentFile(path.read_bytes())))
+    with pytest.raises(NotAPicture, match="not a whole picture"):
+        images.make_thumbnails(image)
+    assert not default_storage.exists(images.thumbnail_name(image, 320))
+
+
+def test_thumbnails_are_upright_and_within_their_width() -> None:
+    content = BytesIO()
+    lying = Pillow.new("RGB", (2000, 1000), "navy")
+    exif = lying.getexif()
+    exif[0x0112] = 6
+    lying.save(content, "JPEG", exif=exif)
+    image = Image(file=default_storage.save("originals/b.jpg", ContentFile(content.getvalue())))
+    images.make_thumbnails(image)
+    for width in images.THUMBNAILS:
+        with images.open_thumbnail(image, width) as file, Pillow.open(file) as small:
+            assert small.size == (min(width, 1000), 2 * min(width, 1000))

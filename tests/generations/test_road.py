@@ -7,8 +7,10 @@ from io import BytesIO
 import httpx
 import pytest
 import time_machine
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError
+from django.test import Client
 from django.utils import timezone
 from PIL import Image as Pillow
 
@@ -18,8 +20,9 @@ from generations.providers import client, kling
 from generations.providers.exchange import Progress
 from generations.providers.fields import PictureBounds
 from generations.services import collecting, following, readying, submission
-from klingweb.accounts.models import Team
-from tests.road import Ask, Follow
+from klingweb.accounts.models import Team, User
+from tests.cast import sign_in
+from tests.road import Ask, Follow, hollow, messages
 from tests.states import put
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,7 +101,8 @@ def test_a_busy_provider_is_asked_again_and_the_request_keeps_its_name(
     monkeypatch.setattr(submission, "RETRY_AFTER", 0.05)
     generation = follow(ask("[busy] a vase"))
     assert generation.status == Status.SUCCEEDED
-    assert reasons(generation).count("submitting") == 3
+    assert reasons(generation)[:4] == ["queued", "submitting", "queued", "submitting"]
+    assert generation.events.get(before=Status.SUBMITTING, after=Status.QUEUED).times == 2
     assert posts(sandbox, generation) == 3
 
 
@@ -181,11 +185,89 @@ def test_what_is_no_picture_is_not_kept_and_tried_again_until_retention_ends(
 
 def test_a_picture_is_fetched_by_one_at_a_time(ask: Ask, follow: Follow) -> None:
     follow(ask("A vase"), to=frozenset({Status.COLLECTING}))
+    Image.objects.update(due_at=timezone.now() + timedelta(seconds=collecting.LEASE))
     image = Image.objects.get()
     collecting.collect(image.pk)
-    collecting.collect(image.pk)
     image.refresh_from_db()
-    assert image.attempts == 1
+    assert (image.state, image.attempts) == (Image.State.PENDING, 0)
+
+
+@pytest.fixture
+def arrived(ask: Ask, follow: Follow) -> Image:
+    """A picture that is here and has been seen by nobody but its checksums."""
+    follow(ask("A vase"), to=frozenset({Status.COLLECTING}))
+    collecting.collect(Image.objects.get().pk)
+    return Image.objects.get()
+
+
+def test_a_picture_is_shown_as_soon_as_it_is_here_and_its_thumbnails_follow(
+    arrived: Image, client: Client, bob: User
+) -> None:
+    sign_in(client, bob)
+    original, small = f'<img src="/images/{arrived.pk}/original"', f'<img src="/images/{arrived.pk}/320" srcset='
+    assert arrived.state == Image.State.ARRIVED
+    assert messages().count("generations.tasks.collect") == 2
+    card = client.get("/").text
+    assert (original in card, small in card) == (True, False)
+    assert "1 of 1</b><span>here, making small copies" in card
+    assert f'{original} width="{arrived.width}"' in client.get(f"/g/{arrived.generation_id}/").text
+    assert client.get(f"/images/{arrived.pk}/original").getvalue()
+    assert client.get(f"/images/{arrived.pk}/320").status_code == 404
+    collecting.collect(arrived.pk)
+    card = client.get("/").text
+    assert (original in card, small in card) == (False, True)
+    assert client.get(f"/images/{arrived.pk}/320").getvalue()
+    assert Generation.objects.get().status == Status.SUCCEEDED
+
+
+def test_what_proves_to_be_no_picture_after_all_is_fetched_again(arrived: Image, follow: Follow) -> None:
+    default_storage.delete(arrived.file)
+    default_storage.save(arrived.file, ContentFile(hollow()))
+    collecting.collect(arrived.pk)
+    arrived.refresh_from_db()
+    assert arrived.state == Image.State.PENDING
+    assert "not a whole picture" in arrived.problem
+    Image.objects.update(due_at=timezone.now())
+    assert follow(arrived.generation).status == Status.SUCCEEDED
+
+
+def test_a_file_that_is_gone_before_its_thumbnails_are_made_is_fetched_again(arrived: Image, follow: Follow) -> None:
+    default_storage.delete(arrived.file)
+    collecting.collect(arrived.pk)
+    arrived.refresh_from_db()
+    assert (arrived.state, arrived.problem) == (Image.State.PENDING, "Its file is gone.")
+    Image.objects.update(due_at=timezone.now())
+    assert follow(arrived.generation).status == Status.SUCCEEDED
+
+
+def test_a_picture_whose_thumbnails_cannot_be_made_stays_and_is_never_lost(
+    arrived: Image, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> str:
+        raise OSError("No space left on device")
+
+    with time_machine.travel(timezone.now() + timedelta(days=60), tick=False), monkeypatch.context() as patched:
+        patched.setattr(default_storage, "save", full)
+        collecting.collect(arrived.pk)
+    arrived.refresh_from_db()
+    assert arrived.state == Image.State.ARRIVED
+    assert "could not be kept" in arrived.problem
+    Image.objects.update(due_at=timezone.now())
+    assert follow(arrived.generation).status == Status.SUCCEEDED
+
+
+def test_those_that_nobody_has_seen_yet_come_first(arrived: Image) -> None:
+    later = Image.objects.create(generation=arrived.generation, index=1)
+    assert collecting.due_images(timezone.now()) == [later.pk, arrived.pk]
+    before = messages().count("generations.tasks.collect")
+    collecting.collect(arrived.pk)
+    arrived.refresh_from_db()
+    assert arrived.state == Image.State.ARRIVED
+    assert messages().count("generations.tasks.collect") == before + 2
+    Image.objects.filter(pk=later.pk).update(due_at=timezone.now() + timedelta(minutes=1))
+    collecting.collect(arrived.pk)
+    arrived.refresh_from_db()
+    assert arrived.state == Image.State.KEPT
 
 
 def test_requests_wait_for_slots_and_pictures_are_what_is_counted(
@@ -209,6 +291,26 @@ def test_a_provider_that_cannot_be_reached_has_not_been_sent_anything(
     generation.refresh_from_db()
     assert generation.status == Status.QUEUED
     assert "could not be sent" in generation.events.last().reason  # type: ignore[union-attr]
+
+
+def test_trying_for_days_keeps_the_record_short(
+    client: Client, bob: User, ask: Ask, credential: Credential, sandbox: str
+) -> None:
+    Credential.objects.update(base_url="http://127.0.0.1:1")
+    generation = ask()
+
+    def tried() -> bool:
+        Generation.objects.update(due_at=timezone.now())
+        last = generation.events.last()
+        return last is not None and last.times == 3
+
+    follower.Turn(30).run(until=tried)
+    assert reasons(generation) == ["queued", "submitting", "queued"]
+    page = sign_in(client, bob).get(f"/g/{generation.pk}/").content.decode()
+    assert "3 times, until" in page
+    Credential.objects.update(base_url="sandbox:", name="Other")
+    follower.Turn(30).run(until=lambda: generation.events.filter(after=Status.RUNNING).exists())
+    assert reasons(generation) == ["queued", "submitting", "queued", "submitting", "running"]
 
 
 def test_a_task_that_the_provider_no_longer_knows_under_a_new_key_frees_its_slots(
