@@ -12,7 +12,7 @@ from klingweb.accounts.models import User
 
 def visible_to(person: User) -> QuerySet[Generation]:
     """The generations that a person may see: all that the person's teams have made."""
-    return Generation.objects.filter(team__in=team_ids(person))
+    return Generation.objects.filter(team__memberships__user=person)  # a join, which is quicker to ask than a subquery
 
 
 def generation(person: User, pk: uuid.UUID) -> Generation:
@@ -25,7 +25,7 @@ def generation(person: User, pk: uuid.UUID) -> Generation:
 
 def image(person: User, pk: uuid.UUID) -> Image:
     """One kept image that the person may see. Raises Http404."""
-    found = Image.objects.filter(pk=pk, state=Image.State.KEPT, generation__in=visible_to(person))
+    found = Image.objects.filter(pk=pk, state__in=Image.HERE, generation__in=visible_to(person))
     if not (kept := found.select_related("generation").first()):
         raise Http404
     return kept

@@ -1,5 +1,6 @@
-"""What every page of a team says at its top: why nothing is sent, or less than could be."""
+"""What every page of a team says at its top: how much of one's own runs, and why less is sent than could be."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,9 +8,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from generations import images, queries
+from generations import access, images, queries
 from generations.models import Credential, SendingPause
 from klingweb.accounts.access import current_membership
+from klingweb.accounts.models import Membership
 
 
 @dataclass(frozen=True)
@@ -27,21 +29,33 @@ class Notices:
         return bool(self.paused or self.sending_pause or self.silent_since or self.obstacle)
 
 
-def notices(request: HttpRequest) -> dict[str, object]:
-    """`notices` of the current team. Three queries at most, where a template asks for it; none for anonymous people."""
+def bar(request: HttpRequest) -> dict[str, object]:
+    """`counts` of the person's own and `notices`, both of the current team; None for people without any.
 
-    def current() -> Notices | None:
-        own = current_membership(request)
-        if own is None:
-            return None
-        found = queries.credentials_of(own.team)
-        return Notices(
-            team_id=own.team_id,
-            is_admin=own.is_admin,
-            paused=[each for each in found if each.paused_at],
-            sending_pause=getattr(found[0].team, "sending_pause", None) if found else None,
-            silent_since=queries.silent_since(own.team, timezone.now()),
-            obstacle=images.obstacle(),
-        )
+    One query and three at most, where a template asks for them.
+    """
 
-    return {"notices": SimpleLazyObject(current)}
+    def lazily(ask: Callable[[Membership], object]) -> object:
+        def current() -> object:
+            own = current_membership(request)
+            return ask(own) if own else None
+
+        return SimpleLazyObject(current)
+
+    return {"counts": lazily(_counts), "notices": lazily(_notices)}
+
+
+def _counts(own: Membership) -> queries.Counts:
+    return queries.counts(access.visible_to(own.user).filter(team=own.team, person=own.user))
+
+
+def _notices(own: Membership) -> Notices:
+    found = queries.credentials_of(own.team)
+    return Notices(
+        team_id=own.team_id,
+        is_admin=own.is_admin,
+        paused=[each for each in found if each.paused_at],
+        sending_pause=getattr(found[0].team, "sending_pause", None) if found else None,
+        silent_since=queries.silent_since(own.team, timezone.now()),
+        obstacle=images.obstacle(),
+    )

@@ -5,6 +5,7 @@ from django.urls import path
 from generations import webhooks
 from generations.views import (
     audit,
+    changes,
     create,
     credentials,
     decisions,
@@ -14,13 +15,15 @@ from generations.views import (
     history,
     images,
     models_page,
+    queue,
     readings,
     references,
 )
 
 urlpatterns = [
     path("", create.create, name="create"),
-    path("changes/", create.changes, name="changes"),
+    path("changes/", changes.changes, name="changes"),
+    path("queue/", queue.page, name="queue"),
     path("history/", history.history, name="history"),
     path("g/<uuid:pk>/", detail.generation, name="generation"),
     path("g/<uuid:pk>/decide/", decisions.decide, name="decide"),

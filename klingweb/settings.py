@@ -105,7 +105,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
                 "klingweb.accounts.context.team",
-                "generations.context.notices",
+                "generations.context.bar",
             ]
         },
     }
@@ -144,7 +144,7 @@ Q_CLUSTER = {
     "ALT_CLUSTERS": {"fast": {"workers": 2, "queue_limit": 2, "timeout": 300, "retry": 1300}},
 }
 # A turn of the follower's loop, which then lingers for its open POSTs; how long a silent one is believed to be alive.
-FOLLOWER_TURN, FOLLOWER_LEASE = env.seconds("FOLLOWER_TURN", 20), env.seconds("FOLLOWER_LEASE", 6)
+FOLLOWER_TURN, FOLLOWER_LEASE = env.seconds("FOLLOWER_TURN", 20), env.seconds("FOLLOWER_LEASE", 3)
 SUBMISSION_GRACE = env.seconds("SUBMISSION_GRACE", 15)  # after a POST's deadline, before anybody else judges it
 HEARTBEAT_SILENCE = env.seconds("HEARTBEAT_SILENCE", 150)  # a cluster that is silent for longer is restarted
 HEARTBEAT_EVERY = env.seconds("HEARTBEAT_EVERY", HEARTBEAT_SILENCE / 10)  # then clusters are asked, and work is sought

@@ -24,6 +24,7 @@ MATRIX: dict[str, tuple[str, tuple[int, int, int, int, int]]] = {
     "create": ("GET", (302, 200, 200, 200, 200)),
     "create POST": ("POST", (302, 200, 403, 422, 422)),
     "changes": ("GET", (302, 200, 200, 200, 200)),
+    "queue": ("GET", (302, 200, 200, 200, 200)),
     "history": ("GET", (302, 200, 200, 200, 200)),
     "generation": ("GET", (302, 404, 200, 200, 200)),
     "models": ("GET", (302, 200, 403, 403, 200)),

@@ -12,14 +12,14 @@ from django.utils import dateformat, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from generations import ledger, pricing, queries
+from generations import ledger, pace, pricing, queries
 from generations.controls import Control
 from generations.forms import CreateForm
 from generations.lifecycle import TERMINAL, UNFINISHED
 from generations.models import Asset, Charge, Generation, Image, Reference, Status
 from generations.providers.registry import PROVIDERS
 from generations.providers.spec import Operation
-from generations.services import following, weighing
+from generations.services import following
 
 register = Library()
 
@@ -123,8 +123,8 @@ def scent(form: CreateForm, model_name: str) -> str:
     values = {**form.cleaned.values, operation.named("model"): model_name}
     price, capability = operation.price(values), operation.capability(values)
     parts = [model_name, pricing.in_words(price.usd, price.per_picture, price.unit) if price else "no price"]
-    if capability and capability.usual_seconds:
-        parts.append(about(capability.usual_seconds))
+    if usual := form.usual_of(model_name, capability):
+        parts.append(about(usual))
     return " · ".join(parts)
 
 
@@ -317,11 +317,6 @@ class Card:
         return self.generation.provider in PROVIDERS and following.may_be_let_go(self.generation)
 
     @property
-    def evidence(self) -> str:
-        """What the account's balance says about a request of unknown fate."""
-        return weighing.evidence(self.generation) if self.generation.provider in PROVIDERS else ""
-
-    @property
     def charged(self) -> str:
         """What it has cost in the end, as far as that is known."""
         charge = queries.charge_of(self.generation)
@@ -343,7 +338,9 @@ class Card:
 
     @property
     def usual(self) -> int | None:
-        """How many seconds it usually takes, where that is known."""
+        """How many seconds it usually takes: as it did here, else as its provider says."""
+        if learned := pace.usual(getattr(self.generation, "pace", None)):
+            return learned
         operation = operation_of(self.generation)
         capability = operation.capability(self.generation.values) if operation else None
         return capability.usual_seconds if capability else None

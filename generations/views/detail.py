@@ -11,6 +11,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from generations import access, queries
+from generations.lifecycle import UNFINISHED
 from generations.models import Generation, Image
 from generations.providers.fields import Picture, Value
 from generations.providers.registry import find
@@ -69,14 +70,15 @@ def retry(request: SignedIn, pk: uuid.UUID) -> HttpResponse:
 
 def context_of(request: SignedIn, found: Generation) -> dict[str, object]:
     """What the generation's page shows."""
-    shown = queries.with_images(Generation.objects.filter(pk=found.pk)).get()
+    shown, now = queries.with_images(Generation.objects.filter(pk=found.pk)).get(), timezone.now()
     return {
         "generation": shown,
         "settings": _settings(shown),
         "events": found.events.all(),
         "member": membership_in(request.user, found.team_id),
-        "counts": queries.counts(Generation.objects.filter(pk=found.pk)),
-        "now": timezone.now(),
+        "moving": queries.may_change(shown, now),
+        "under_way": shown.status in UNFINISHED,
+        "now": now,
         "page": "generation",
     } | _stage(queries.kept(shown), request.GET.get("picture", ""))
 
@@ -98,7 +100,10 @@ def _stage(pictures: list[Image], number: str) -> dict[str, object]:
 
 def _settings(shown: Generation) -> list[tuple[str, str]]:
     """Label and value of everything that was asked for beside the prompt."""
-    provider, operation = find(shown.provider, shown.operation)
+    try:
+        provider, operation = find(shown.provider, shown.operation)
+    except LookupError:  # neither need be declared any more
+        return [("Provider", shown.provider), ("Operation", shown.operation)]
     told = [each for each in operation.fields if each.name in shown.values and not isinstance(each, Picture)]
     chosen = [(each.label, shown.values[each.name]) for each in told]
     prompt = next((each.label for each in operation.fields if each.meaning == "prompt"), "")

@@ -10,6 +10,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from generations import access, queries
+from generations.lifecycle import UNFINISHED
 from generations.models import Generation
 from klingweb.accounts.access import SignedIn, membership, team_required
 
@@ -22,14 +23,15 @@ def history(request: SignedIn) -> HttpResponse:
     """One page of generations; `?before=<id>` goes on behind that one, and HTMX gets only the page's rows."""
     member, after = membership(request), _last_seen(request)
     shown = access.visible_to(request.user).filter(team=member.team)
-    found = queries.page_of(shown, after)
+    found, now = queries.page_of(shown, after), timezone.now()
     context = {
         "member": member,
         "after": after,
         "generations": found[: queries.PAGE],
         "more": len(found) > queries.PAGE,
-        "counts": queries.counts(shown),
-        "now": timezone.now(),
+        "moving": any(queries.may_change(each, now) for each in found),
+        "under_way": any(each.status in UNFINISHED for each in found),
+        "now": now,
         "page": "history",
     }
     return render(request, "generations/_sets.html" if request.htmx else "generations/history.html", context)

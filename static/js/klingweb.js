@@ -53,6 +53,37 @@ function showCount() {
   document.title = (count ? `(${count}) ` : "") + document.title.replace(/^\(\d+\) /, "");
 }
 
+// -- The queue: a panel of every page, that is asked for when it opens; without this script it is a page ----------------
+
+on("DOMContentLoaded", () => {
+  if (!one("#queue-panel")) return;
+  for (const button of all("[popovertarget=queue-panel]")) {
+    button.type = "button";
+    button.setAttribute("aria-expanded", "false");
+  }
+});
+
+document.addEventListener("toggle", ({ target, newState }) => {
+  if (target.id !== "queue-panel") return;
+  const opened = newState === "open";
+  for (const button of all("[popovertarget=queue-panel]")) button.setAttribute("aria-expanded", opened);
+  if (opened) htmx.trigger("#queue-in", "opened");
+  else one("#queue-in").replaceChildren();
+}, true);
+
+// What comes after it was closed is not put in. A row that goes takes its buttons along: the reader stays in the panel.
+let inQueue = false;
+for (const event of ["htmx:beforeSwap", "htmx:oobBeforeSwap"]) {
+  on(event, ({ detail }) => {
+    if (detail.target.id !== "queue-in") return;
+    if (one("#queue-panel:not(:popover-open)")) detail.shouldSwap = false;
+    inQueue = detail.target.contains(document.activeElement);
+  });
+}
+on("htmx:oobAfterSwap", ({ detail }) => {
+  if (inQueue && detail.target.id === "queue-in") setTimeout(() => document.activeElement === document.body && one("#queue-title").focus());
+});
+
 // On a phone: the newest result in one line above the button.
 function showNewest() {
   const line = one("#newest");
@@ -212,8 +243,18 @@ on("htmx:beforeRequest", (event) => {
   if (event.target.id === "live" && document.hidden) event.preventDefault();
 });
 
+// Addresses have an end, at eight kilobytes behind some proxies: a page asks about the oldest, which end first.
+on("htmx:configRequest", ({ detail, target }) => {
+  if (target.id !== "live") return;
+  const named = detail.formData.getAll("g").slice(-100);
+  detail.formData.delete("g");
+  for (const each of named) detail.formData.append("g", each);
+});
+
 on("htmx:responseError", ({ detail, target }) => {
-  if (target.id !== "live") say(`That did not work (${detail.xhr.status}). Nothing was lost here: reload the page and try again.`);
+  if (target.id === "live") return;
+  if (detail.xhr.status === 503) say("The database does not answer. Send the same form again in a minute: if it did arrive, it is not made twice.");
+  else say(`That did not work (${detail.xhr.status}). Nothing was lost here: reload the page and try again.`);
 });
 
 on("htmx:sendError", ({ target }) => {
@@ -455,7 +496,7 @@ document.addEventListener("change", (event) => {
 
 // -- Keys --------------------------------------------------------------------------------------------------------------
 
-const KEYS = { ArrowLeft: "#previous", ArrowRight: "#next", d: "#download", r: "#use-settings", Escape: "#back", "?": "[data-shortcuts]" };
+const KEYS = { ArrowLeft: "#previous", ArrowRight: "#next", d: "#download", r: "#use-settings", Escape: "#back", "?": "[data-shortcuts]", q: `#queue-${phone.matches ? "tab" : "button"}` };
 
 on("keydown", (event) => {
   const { key, target } = event;

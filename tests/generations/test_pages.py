@@ -22,7 +22,7 @@ from tests.states import PROMPT, REFUSED, every_state, lose, pause_key, put
 
 pytestmark = pytest.mark.django_db
 
-CREATE, HISTORY, CHANGES = "/", "/history/", "/changes/"
+CREATE, HISTORY = "/", "/history/"
 HTMX = {"HX-Request": "true"}
 HOSTILE = '"><script>alert(1)</script> {{ 7|add:7 }} \u202e'
 
@@ -130,7 +130,7 @@ def test_an_accepted_form_brings_its_card_a_new_key_and_leaves_the_form_alone(bo
     assert 'data-status="queued"' in card_of(generation, page)
     assert page.count("shot-wait") == 2
     assert re.search(r'id="key" name="key" value="(?!one form)[^"]+"[^>]* hx-swap-oob="true"', page)
-    assert "1 running" in words(response)
+    assert "1 waiting" in words(response)
     again = html(bobs.post(CREATE, form(), headers=HTMX))
     assert "afterbegin" not in again
     assert f'id="g-{generation.pk}"' in again
@@ -267,57 +267,6 @@ def test_nothing_that_people_or_providers_write_becomes_markup(bobs: Client, ask
         assert escape('"><script>alert(1)</script> {{ 7|add:7 }}') in page
 
 
-# Changes --------------------------------------------------------------------------------------------------------------
-
-
-def changes(client: Client, page: str, *named: Generation, since: float | None = None) -> Answer:
-    moment = timezone.now().timestamp() if since is None else since
-    asked = {"page": page, "since": str(moment), "g": ["", *(str(each.pk) for each in named)]}
-    response: Answer = client.get(CHANGES, asked, headers=HTMX)
-    return response
-
-
-@pytest.mark.parametrize("page", ["create", "history", "generation"])
-def test_an_open_page_hears_of_its_own_generations_alone(bobs: Client, ask: Ask, page: str) -> None:
-    running, ended = put(ask("A jug"), Status.RUNNING), ask("A vase")
-    finish(ended)
-    put(ended, Status.SUCCEEDED)
-    said = html(changes(bobs, page, ended))
-    assert 'data-status="succeeded"' in said
-    assert str(running.pk) not in said
-    assert '<p hx-swap-oob="innerHTML:#news">1 picture is here: A vase.</p>' in said
-    assert 'id="live" hx-swap-oob="true"' in said
-    assert f'id="g-{ended.pk}"' in said
-
-
-def test_nothing_new_is_204_while_something_runs_and_the_end_of_asking_after_that(bobs: Client, ask: Ask) -> None:
-    generation = put(ask(), Status.RUNNING)
-    later = str((timezone.now() + timedelta(seconds=10)).timestamp())
-    quiet = bobs.get(CHANGES, {"page": "create", "since": later})
-    assert (quiet.status_code, quiet.content) == (204, b"")
-    finish(generation)
-    over = html(bobs.get(CHANGES, {"page": "create", "since": later}))
-    assert "hx-get" not in over
-    assert 'data-running="0"' in over
-
-
-@pytest.mark.parametrize("since", ["", "yesterday", "1e400", "-1"])
-def test_a_page_that_does_not_know_when_it_asked_hears_of_the_last_day(bobs: Client, ask: Ask, since: str) -> None:
-    generation = put(ask(), Status.RUNNING)
-    said = html(bobs.get(CHANGES, {"page": "create", "since": since}))
-    assert str(generation.pk) in said
-
-
-def test_what_ends_while_forms_are_sent_one_after_another_is_heard_of_all_the_same(bobs: Client, ask: Ask) -> None:
-    ended = ask("A jug")
-    finish(ended)
-    Generation.objects.filter(pk=ended.pk).update(changed=timezone.now() - timedelta(seconds=30))
-    accepted = html(bobs.post(CREATE, form(), headers=HTMX))
-    since = re.search(r"since=([0-9.]+)", accepted)
-    assert since
-    assert 'data-status="succeeded"' in html(changes(bobs, "create", ended, since=float(since[1])))
-
-
 def test_what_has_no_prompt_is_named_after_what_was_done(bobs: Client, ask: Ask) -> None:
     made = ask("A jug")
     finish(made)
@@ -329,26 +278,6 @@ def test_what_has_no_prompt_is_named_after_what_was_done(bobs: Client, ask: Ask)
     assert "<title>Expand · klingweb</title>" in page
     assert "<h1>Expand</h1>" in page
     assert 'aria-label="Copy prompt"' not in page
-
-
-def test_what_is_no_id_is_no_page(bobs: Client) -> None:
-    assert bobs.get(CHANGES, {"page": "create", "g": "nothing"}).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("status", "said"),
-    [
-        (Status.FAILED, "Failed: A vase. It broke."),
-        (Status.CANCELED, "Canceled: A vase."),
-        (Status.UNCONFIRMED, "Nobody knows what became of: A vase."),
-        (Status.RUNNING, ""),
-    ],
-)
-def test_an_end_is_said_aloud(bobs: Client, ask: Ask, status: Status, said: str) -> None:
-    generation = put(ask("A vase"), status, problem="It broke.")
-    answer = html(changes(bobs, "create", generation))
-    assert ("#news" in answer) == bool(said)
-    assert said in answer
 
 
 # History --------------------------------------------------------------------------------------------------------------
@@ -466,7 +395,7 @@ def test_a_generation_without_pictures_says_where_it_is(bobs: Client, ask: Ask, 
     unfinished = state in ("queued", "running")
     assert ('<noscript><meta http-equiv="refresh"' in html(response)) == unfinished
     may_still_change = unfinished or state == "unconfirmed"
-    assert ('hx-get="/changes/?page=generation' in html(response)) == may_still_change
+    assert (f'name="g" value="{generation.pk}.' in html(response)) == may_still_change
 
 
 def test_canceling_leads_back_and_says_where_it_came_too_late(bobs: Client, ask: Ask) -> None:
@@ -484,7 +413,6 @@ def test_other_teams_see_nothing_of_it(client: Client, charlie: User, ask: Ask) 
     for path in (f"/g/{generation.pk}/", reverse("original", args=[image.pk]), f"/images/{image.pk}/320"):
         assert client.get(path).status_code == 404
     assert str(generation.pk) not in html(client.get(HISTORY))
-    assert str(generation.pk) not in html(changes(client, "generation", generation))
 
 
 def test_a_viewer_is_offered_nothing_to_do(client: Client, victor: User, ask: Ask) -> None:
@@ -496,7 +424,7 @@ def test_a_viewer_is_offered_nothing_to_do(client: Client, victor: User, ask: As
 # How much it costs to look --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [CREATE, HISTORY, f"{CHANGES}?page=create", f"{CHANGES}?page=history"])
+@pytest.mark.parametrize("path", [CREATE, HISTORY, "/queue/?queue=team"])
 def test_the_number_of_queries_does_not_grow_with_the_rows(path: str, bobs: Client, ask: Ask) -> None:
     Lease.objects.create(name=queue.FOLLOWER, expires_at=timezone.now() + timedelta(seconds=settings.FOLLOWER_LEASE))
     numbers = []

@@ -83,6 +83,29 @@ def test_a_trusted_proxy_says_who_asks_and_how_but_not_whom(web: Callable[..., W
     assert seen["HTTP_HOST"] == f"127.0.0.1:{served.port}"
 
 
+@pytest.mark.parametrize(("path", "status"), [("/nothing-new", 204), ("/not-modified", 304)])
+def test_an_answer_without_a_body_leaves_its_connection_open(web: Callable[..., Web], path: str, status: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", web().port, timeout=60)
+    connection.connect()
+    opened = connection.sock
+    for _ in range(3):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read(), answer.getheader("Connection")) == (status, b"", None)
+        assert connection.sock is opened, "http.client drops what the server is going to close"
+    connection.request("GET", "/seen")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.1\r\nHost: here\r\nConnection: close", "HTTP/1.0"])
+def test_whoever_wants_the_connection_closed_gets_that(web: Callable[..., Web], head: str) -> None:
+    with socket.create_connection(("127.0.0.1", web().port), timeout=30) as connection:
+        connection.sendall(f"GET /nothing-new {head}\r\n\r\n".encode())
+        with connection.makefile("rb") as answer:
+            assert b" 204 " in answer.read().partition(b"\r\n")[0]
+
+
 def test_it_does_not_say_what_it_is_made_of(web: Callable[..., Web]) -> None:
     assert web().get("/seen").headers["server"] == "klingweb"
 

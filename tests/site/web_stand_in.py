@@ -14,6 +14,9 @@ LARGE = 24 * 1024 * 1024  # more than the server keeps in memory of one answer
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    if status := WITHOUT_BODY.get(environ["PATH_INFO"]):
+        start_response(status, [])
+        return []
     body = PAGES[environ["PATH_INFO"]](environ)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
@@ -40,6 +43,7 @@ def files(_environ: WSGIEnvironment) -> bytes:
     return str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]).encode()
 
 
+WITHOUT_BODY = {"/nothing-new": "204 No Content", "/not-modified": "304 Not Modified"}
 PAGES = {"/seen": seen, "/slow": slow, "/large": large, "/files": files}
 
 if __name__ == "__main__":
