@@ -39,7 +39,7 @@ test-only: .venv/.requirements-dev
 	$(PYTEST)
 
 faults: .venv/.requirements-dev
-	$(PYTEST) -m 'faults or not faults' tests/faults
+	$(PYTEST) -m 'faults or not faults' tests/faults tests/simulation/test_mutations.py
 	@$(BIN)/python -m tests.faults.table
 
 bench: .venv/.requirements-dev

@@ -127,12 +127,12 @@ class Inbox:
         self,
         owner: Process,
         tick: float,
-        patience: Callable[[Process, float], float],
+        patience: Callable[[Process, float, float], float],
         disturbed: Callable[[], None],
         held: Callable[[Process], None],
     ) -> None:
         self.owner, self.tick, self.patience, self.disturbed, self.held = owner, tick, patience, disturbed, held
-        self.asked = 0.0
+        self.asked = self.given = 0.0
         self.items: deque[Any] = deque()
 
     def put(self, item: object) -> None:
@@ -144,7 +144,8 @@ class Inbox:
     def get(self, timeout: float = 0.0) -> Any:
         self.asked = self.owner.clock.elapsed
         if not self.items:
-            self.owner.sleep(self.patience(self.owner, max(timeout, self.tick)))
+            self.owner.sleep(self.patience(self.owner, max(timeout, self.tick), self.given))
+        self.given = self.owner.clock.elapsed
         return self.get_nowait()
 
     def get_nowait(self) -> Any:

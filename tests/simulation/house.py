@@ -87,7 +87,8 @@ def _replace_what_is_outside() -> None:
     _put(client, shared=lambda: Stage.world.network)
     _put(queue, enqueue=lambda *args, **more: Stage.world.enqueue(*args, **more), forget_failures=lambda: None)
     _put(images, incoming=lambda image: Path(f"/incoming/{image.pk}"), obstacle=lambda: "")
-    _put(images, verify=_verify, store=_store, forget=lambda image: Stage.world.disk.kept.pop(image.file, None))
+    _put(images, verify=_verify, store=_store, make_thumbnails=_make_thumbnails)
+    _put(images, forget=lambda image: Stage.world.disk.kept.pop(image.file, None))
     _put(secrets, decrypt=lru_cache(maxsize=4096)(secrets.decrypt), _keys=lru_cache(maxsize=1)(secrets._keys))
 
 
@@ -147,3 +148,8 @@ def _store(image: Image, path: Path, _verified: images.Verified) -> str:
     Stage.world.chaos.at_send("a picture is stored")
     Stage.world.disk.kept[name] = Stage.world.disk.arriving[path]
     return name
+
+
+def _make_thumbnails(image: Image) -> None:
+    if image.file not in Stage.world.disk.kept:
+        raise FileNotFoundError(image.file)

@@ -17,12 +17,13 @@ from generations.providers import client
 from generations.providers.registry import PROVIDERS
 from generations.services import unconfirmed
 from tests.simulation.clock import START
-from tests.simulation.providers import LOOKUP_LAG, Made
+from tests.simulation.providers import ACCOUNT_SLOTS, LOOKUP_LAG, UNITS, Made
 
 if TYPE_CHECKING:
     from tests.simulation.world import Life, World
 
 NEVER = 1e12
+ON_ITS_WAY = tuple(map(str, Image.ON_ITS_WAY))  # as SQL reads it
 LONGEST_PAUSE = timedelta(seconds=3700)
 PASSED_OVER = 3  # times, for each person of the team
 CLEARED_AFTER = 900.0  # seconds since it was sent: a provider that can be asked has been asked often enough
@@ -51,6 +52,9 @@ class Witness:
         life = int(json.loads(call.request.content)["prompt"].split()[1])
         row = self._row(life)
         self._check_turns(self.world.lives[life])
+        self._check_slots(self.world.lives[life])
+        if email := json.loads(call.request.content).get("email"):
+            self._check_slots(self.world.lives[life], email)
         if connection.in_atomic_block:
             self.world.violate("sent after it is written down", "a paid call leaves inside a transaction", life)
         elif row is None or row[0] != Status.SUBMITTING:
@@ -70,28 +74,32 @@ class Witness:
         if max(now.values(), default=0) > PASSED_OVER * len(self.world.people_of_team):
             self.world.violate("nobody starves", "somebody waits while others go again and again", life.number)
 
-    def accepted(self, made: Made) -> None:
-        """Slots are counted where they are taken: of those requests that we know to be there."""
-        row = self._row(made.life)
-        if row and row[0] in (Status.SUBMITTING, Status.RUNNING):
-            self._check_slots(made, made.email if made.slug == "useapi" else "")
-            self._check_slots(made, "")
+    def _check_slots(self, life: "Life", account: str = "") -> None:
+        """What is known to be there when one more is sent. What is in doubt holds no slot: the provider may refuse."""
+        query = (
+            "SELECT prompt, status, asked FROM generations_generation "
+            "WHERE credential_id = ? AND status IN ('submitting', 'running') AND account LIKE ?"
+        )
+        pictures = life.credential.provider == "kling"
+        taken = sum(
+            asked if pictures else 1
+            for prompt, status, asked in self.world.rows(query, life.credential.pk, account or "%")
+            if prompt != f"life {life.number}" and (status == Status.SUBMITTING or self._is_there(prompt))
+        )
+        slots = ACCOUNT_SLOTS if account else life.credential.slots
+        if taken and taken + (life.pictures if pictures else 1) > slots:
+            self.world.violate("no slot limit is exceeded", f"{taken} and one more, of {slots} {account}", life.number)
 
-    def _check_slots(self, made: Made, email: str) -> None:
-        busy: dict[int, int] = {}
+    def _is_there(self, prompt: str) -> bool:
         now = self.world.clock.elapsed
-        for each in self.world.providers.made.values():
-            same = each.account == made.account and (not email or each.email == email)
-            if same and each.ends > now and each.life != made.life and self._is_known(each.life):
-                busy[each.life] = each.pictures if made.slug == "kling" else 1
-        taken, own = sum(busy.values()), made.pictures if made.slug == "kling" else 1
-        slots = self.world.slots_of(made.account, email)
-        if taken and taken + own > slots:
-            self.world.violate("no slot limit is exceeded", f"{taken} + {own} of {slots} at {made.account}", made.life)
+        return any(each.ends > now for each in self.world.providers.by_life.get(int(prompt.split()[1]), []))
 
-    def _is_known(self, life: int) -> bool:
-        row = self._row(life)
-        return bool(row and row[0] in (Status.SUBMITTING, Status.RUNNING))
+    def accepted(self, made: Made) -> None:
+        """How often a provider has more than its limit, because what is in doubt holds no slot."""
+        email = made.email if made.slug == "useapi" else ""
+        slots, busy = self.world.slots_of(made.account, email), self.world.providers.busy(made.account, email)
+        if busy and busy + (made.pictures if made.slug == "kling" else 1) > slots:
+            self.world.chaos.count("over the limit, as some were in doubt")
 
     def _row(self, life: int) -> tuple[str, str] | None:
         """Status and token of a life's generation; of several, of the one that is being sent."""
@@ -100,14 +108,13 @@ class Witness:
 
     # When something is due --------------------------------------------------------------------------------------------
 
-    def next_due(self) -> float:
-        """When the follower has to do something that it could not do yet."""
-        now = self._text()
+    def next_due(self, looked: float) -> float:
+        """When the follower has to do something that it could not do yet when it looked."""
         slugs = ", ".join(f"'{each}'" for each in unconfirmed.findable())
         asked = self._min(
             "SELECT min(due_at) FROM generations_generation WHERE due_at > ? AND (status IN ('running', 'queued') "
             f"OR (status = 'unconfirmed' AND provider IN ({slugs})))",
-            now,
+            self._text(looked),
         )
         return min([asked, *(each for each in self._silent() if each > self.world.clock.elapsed)])
 
@@ -119,30 +126,30 @@ class Witness:
 
     def next_work(self, *, images: bool = False) -> float:
         """When a turn of the follower, or a sweep, finds something to do."""
-        now = self._text()
         slugs = ", ".join(f"'{each}'" for each in unconfirmed.findable())
-        fresh = "'queued', " if self.world.dirty != self.world.rested else ""
+        dirty, looked = self.world.rested
         due = self.world.rows(
             "SELECT 1 FROM generations_generation g JOIN generations_credential c ON c.id = g.credential_id "
-            f"WHERE due_at <= ? AND (status IN ({fresh}'running') AND (status != 'queued' OR "
-            f"c.paused_at IS NULL) OR (status = 'unconfirmed' AND g.provider IN ({slugs}))) LIMIT 1",
-            now,
+            "WHERE due_at <= ? AND (status = 'running' OR (status = 'unconfirmed' AND g.provider IN "
+            f"({slugs})) OR (status = 'queued' AND c.paused_at IS NULL AND due_at > ?)) LIMIT 1",
+            self._text(),
+            self._text(looked) if dirty == self.world.dirty else "",
         )
         if due or any(each <= self.world.clock.elapsed for each in self._silent()):
             return self.world.clock.elapsed
         pending = NEVER
         if images:
-            pending = self._min("SELECT min(due_at) FROM generations_image WHERE state = 'pending'")
+            pending = self._min("SELECT min(due_at) FROM generations_image WHERE state IN ('pending', 'arrived')")
             ready = self._min("SELECT min(due_at) FROM generations_generation WHERE status = 'queued' AND ready = 0")
             stuck = self.world.rows("SELECT 1 FROM generations_generation WHERE status = 'collecting' LIMIT 1")
             pending = min(pending, ready, self.world.clock.elapsed if stuck else NEVER)
-        return min(self.next_due(), pending)
+        return min(self.next_due(self.world.clock.elapsed), pending)
 
     def unsettled(self) -> "list[tuple[Life, str]]":
         """Generations that have to move on by themselves."""
         query = "SELECT id, status, submitted_at, provider, credential_id FROM generations_generation"
         moving = [row for row in self.world.rows(query) if row[1] not in TERMINAL]
-        query = "SELECT DISTINCT generation_id FROM generations_image WHERE state = 'pending' ORDER BY generation_id"
+        query = "SELECT DISTINCT generation_id FROM generations_image WHERE state IN ('pending', 'arrived') ORDER BY 1"
         pending = [row[0] for row in self.world.rows(query)]
         found = [(row[0], row[1]) for row in moving if not self._may_wait(row)]
         found += [(pk, "pending") for pk in pending if pk not in {each for each, _ in found}]
@@ -181,8 +188,9 @@ class Witness:
         naive = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
         return (naive.replace(tzinfo=UTC) - START).total_seconds()
 
-    def _text(self) -> str:
-        return str(self.world.clock.now.replace(tzinfo=None))
+    def _text(self, elapsed: float | None = None) -> str:
+        moment = self.world.clock.now if elapsed is None else START + timedelta(seconds=elapsed)
+        return str(moment.replace(tzinfo=None))
 
 
 # In the end -----------------------------------------------------------------------------------------------------------
@@ -303,13 +311,16 @@ class _Check:
         if not any(fine):
             self._broken("nothing fails by mistake", f"{self.generation.problem!r}, and {len(self.made)} made")
 
+    def _own(self) -> Made | None:
+        return next((each for each in self.made if each.task_id == self.generation.provider_task_id), None)
+
     def _pictures(self) -> None:
         """Every picture that the provider finished is here."""
         now, kept = self.world.clock.elapsed, {}
         for each in self.pictures:
-            if each.state == Image.State.KEPT:
+            if each.state in Image.HERE:
                 kept[each.index] = self.world.disk.kept.get(each.file)
-        own = next((each for each in self.made if each.task_id == self.generation.provider_task_id), None)
+        own = self._own()
         if any(content is None for content in kept.values()):
             self._broken("what is kept is here", "a kept picture has no file")
         if self.status != Status.SUCCEEDED or not own or own.ends > now:
@@ -350,7 +361,7 @@ class _Check:
 
     def _due(self) -> None:
         latest = self.world.clock.now + LONGEST_PAUSE
-        pending = [each.due_at for each in self.pictures if each.state == Image.State.PENDING]
+        pending = [each.due_at for each in self.pictures if each.state in Image.ON_ITS_WAY]
         moments: Iterable[datetime] = pending if self.status in TERMINAL else [self.generation.due_at, *pending]
         if any(each > latest for each in moments):
             self._broken("nothing is put off for ever", f"due at {self.generation.due_at}")
@@ -367,3 +378,6 @@ class _Check:
             self._broken("money is closed once", f"its money is {charge.state}")
         elif charge.state == Charge.State.SETTLED and charge.pictures != len(self.pictures):
             self._broken("money is closed once", f"settled for {charge.pictures} of {len(self.pictures)}")
+        own = self._own()
+        if self.status == Status.SUCCEEDED and own and own.slug == "kling" and charge.settled != UNITS * own.pictures:
+            self._broken("what the provider charged is settled", f"{charge.settled} for {own.pictures} pictures")

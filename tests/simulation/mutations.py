@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -53,7 +54,7 @@ def applied(name: str) -> Iterator[None]:
 
 def _everywhere(target: str, new: Any) -> Iterator[Any]:
     module, _, name = target.rpartition(".")
-    holder: Any = sys.modules.get(module) or _inside(module)
+    holder: Any = _inside(module)
     old = getattr(holder, name)
     yield patch.object(holder, name, new)
     for other in [each for key, each in sys.modules.items() if key.startswith("generations.")]:
@@ -62,9 +63,12 @@ def _everywhere(target: str, new: Any) -> Iterator[Any]:
 
 
 def _inside(name: str) -> Any:
-    """A class in a module."""
-    module, _, inner = name.rpartition(".")
-    return getattr(sys.modules[module], inner)
+    """A module, or a class in one."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        module, _, inner = name.rpartition(".")
+        return getattr(import_module(module), inner)
 
 
 # The state machine ----------------------------------------------------------------------------------------------------
@@ -107,6 +111,18 @@ def money_apart_from_the_move() -> dict[str, Any]:
         return moved
 
     return {"generations.lifecycle.advance": apart, "generations.ledger.follow": lambda *_: None}
+
+
+@mutation("what the provider charged is settled")
+def the_estimate_is_settled() -> dict[str, Any]:
+    """What the provider told is not looked at."""
+    settlement = ledger._settlement
+
+    def estimated(generation: Generation) -> dict[str, Any]:
+        generation.cost = None
+        return settlement(generation)
+
+    return {"generations.ledger._settlement": estimated}
 
 
 @mutation("the same form makes one", "nothing is paid twice")
@@ -176,7 +192,7 @@ def post_again_when_the_line_fails() -> dict[str, Any]:
     return {"generations.services.submission._unconfirm": again}
 
 
-@mutation("nothing is paid twice")
+@mutation("nothing is paid twice", "what can be found is found")
 def post_again_under_a_new_name() -> dict[str, Any]:
     """Each request has a name of its own, so that nobody finds the first."""
 
@@ -204,7 +220,7 @@ def a_refusal_of_the_second_is_the_end() -> dict[str, Any]:
     return {"generations.services.submission._refuse": hasty}
 
 
-@mutation("nothing is paid twice", "sent after it is written down")
+@mutation("nothing is paid twice", "sent after it is written down", "no slot limit is exceeded")
 def finish_ignores_the_token() -> dict[str, Any]:
     """A reply is applied to whatever request is open now."""
     finish = submission.finish
@@ -233,7 +249,7 @@ def unsent_is_believed_of_everything() -> dict[str, Any]:
 @mutation("no slot limit is exceeded")
 def slots_are_not_counted() -> dict[str, Any]:
     """As many at once as there are."""
-    return {"generations.dispatch.fits": lambda *_: True}
+    return {"generations.dispatch.slots_taken": lambda *_: 0}
 
 
 @mutation("nobody starves")
@@ -243,7 +259,7 @@ def first_names_first() -> dict[str, Any]:
     def next_for(credential: Credential, now: Any) -> Generation | None:
         due = Generation.objects.filter(credential=credential, status=Status.QUEUED, ready=True, due_at__lte=now)
         chosen = due.select_related("credential").order_by("person_id", "created").first()
-        return chosen if chosen and dispatch.fits(credential, chosen) else None
+        return chosen if chosen and dispatch.fits(credential, chosen, dispatch.slots_taken(credential)) else None
 
     return {"generations.dispatch.next_for": next_for}
 
@@ -278,11 +294,22 @@ def kept_before_the_file_is_there() -> dict[str, Any]:
         if isinstance(fetched, client.NotFetched):
             collecting._postpone(image, fetched.reason, gone=fetched.gone)
             return
-        verified = images.verify(fetched.path)
-        collecting._keep(image, f"originals/{image.pk}.png", fetched, verified)
+        try:
+            verified = images.verify(fetched.path)
+        except images.NotAPicture as error:
+            collecting._postpone(image, str(error))
+            return
+        Image.objects.filter(pk=image.pk).update(state=Image.State.KEPT, file=f"originals/{image.pk}.png")
+        collecting.settle(image.generation)
         images.store(image, fetched.path, verified)
 
     return {"generations.services.collecting._bring_home": bring_home}
+
+
+@mutation("every finished picture is stored")
+def whatever_came_is_kept() -> dict[str, Any]:
+    """A page of a gateway is taken for a picture."""
+    return {"generations.images.verify": lambda _path: images.Verified("image/png", 64, 64)}
 
 
 @mutation("nothing fails by mistake", "every finished picture is stored")

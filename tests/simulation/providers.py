@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 PICTURES = "https://files.pictures.example"
+ACCOUNT_SLOTS = 4  # of each of useapi's accounts
+UNITS = 7  # that Kling charges for a picture, as its answer tells; not what it declares
 STORAGE_LAG = 20.0  # seconds in which a finished picture may not be at its address yet
 LOOKUP_LAG = 300.0  # seconds in which a look-up by our name, or a list, may not know a task yet
 MODERATED = "Failure to pass the risk control system"
@@ -273,6 +275,7 @@ class Kling(Dialect):
         return self.json(200, self._frame(self._view(made))) if made else self.refusal("unknown")
 
     def _page(self) -> Answer:
+        self.providers.world.chaos.count("lists of many")
         if not self.providers.policy.lists:
             return self.refusal("broken")
         return self.json(200, self._frame([self._view(each) for each in self.providers.visible(self.account)]))
@@ -283,7 +286,7 @@ class Kling(Dialect):
         view["task_info"] = {"external_task_id": made.external}
         if state == "succeeded":
             view["task_result"] = {"images": [{"index": n, "url": url} for n, url in enumerate(addresses(made))]}
-            view["final_unit_deduction"] = str(8 * made.pictures)
+            view["final_unit_deduction"] = str(UNITS * made.pictures)
         elif state != "running":
             view["task_status_msg"] = MODERATED if state == "moderated" else "internal failure"
         return view
@@ -337,7 +340,7 @@ class Useapi(Dialect):
         if self.path.endswith("/tasks"):
             return self.json(200, {"history": [self._view(each) for each in self._listed()]})
         if "/accounts" in self.path:
-            return self.json(200, {each: {"email": each, "maxJobs": 4} for each in self._emails()})
+            return self.json(200, {each: {"email": each, "maxJobs": ACCOUNT_SLOTS} for each in self._emails()})
         made = self.providers.find(self.account, self.path.rpartition("/")[2])
         return self.json(200, self._view(made)) if made else self.refusal("unknown")
 

@@ -5,6 +5,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
@@ -65,10 +66,11 @@ def simulate(lives: int, seed: int, workers: int, mutation: str = "", *, enough:
     first, last = seed * 1_000_000, seed * 1_000_000 - (-lives // LIVES)
     orders = [(range(each, min(each + PORTION, last)), mutation) for each in range(first, last, PORTION)]
     total, began = Outcome(), time.perf_counter()
-    with get_context("fork").Pool(workers, house.build) as pool:
-        for outcome in pool.imap(work, orders):
+    with ProcessPoolExecutor(workers, get_context("fork"), house.build) as pool:
+        for outcome in pool.map(work, orders):
             total.add(outcome)
             if total.broken and enough:
+                pool.shutdown(wait=False, cancel_futures=True)
                 break
             if total.worlds % 100 == 0:
                 tell(f"  {total.lives} lives after {time.perf_counter() - began:.0f} s")

@@ -25,7 +25,7 @@ from tests.simulation.clock import START, Clock, Process
 from tests.simulation.invariants import Violation, Witness, check
 from tests.simulation.network import Network
 from tests.simulation.people import People
-from tests.simulation.providers import LOOKUP_LAG, Policy, Providers
+from tests.simulation.providers import ACCOUNT_SLOTS, LOOKUP_LAG, Policy, Providers
 
 OPERATIONS = {"kling": "text-to-image", "useapi": "kolors", "kkiai": "text-to-image", "apimodels": "text-to-image"}
 NAMES = ("Alice", "Bob", "Carol", "Dan")
@@ -81,7 +81,7 @@ class World:
         self.providers = Providers(self, self._policy())
         self.people = People(self)
         self.dirty = 0
-        self.rested = -1  # how dirty it was when a turn found nothing to do
+        self.rested = (-1, 0.0)  # how dirty it was, and when, as a turn found nothing to do
         self.looks = 0
         self.slots: dict[str, int] = {}
         self.asked = self.calm = 0.0
@@ -152,7 +152,7 @@ class World:
     def _credential(self, slug: str) -> Credential:
         account = f"account of {slug}"
         secrets = self._secrets(slug, account)
-        slots = self.rng.randint(6, 20) if slug == "kling" else self.rng.randint(4, 12)
+        slots = self.rng.randint(6, self.rng.choice((20, 60))) if slug == "kling" else self.rng.randint(4, 12)
         made, _ = credentials.ensure(team=self.team, provider=slug, name=slug, secrets=secrets, slots=slots)
         self.slots[account] = slots
         if slug == "useapi":
@@ -174,7 +174,7 @@ class World:
         return self._secrets(credential.provider, account), account
 
     def slots_of(self, account: str, email: str) -> int:
-        return 4 if email else self.slots[account]
+        return ACCOUNT_SLOTS if email else self.slots[account]
 
     def _plan(self) -> None:
         """When people ask and meddle, when the machine does."""
@@ -301,16 +301,16 @@ class World:
         else:
             self.clock.at(self.clock.elapsed + 600, self._sweep)
 
-    def patience(self, process: Process, timeout: float) -> float:
-        """Until when a turn of the follower waits that has nothing to do."""
+    def patience(self, process: Process, timeout: float, looked: float) -> float:
+        """Until when a turn of the follower waits that has nothing to do since it looked."""
         earliest = self.clock.elapsed + timeout
         if self.dirty != process.seen:
             process.seen = self.dirty
             return earliest
-        work = self.witness.next_due()
+        work = self.witness.next_due(looked)
         if work > self.clock.elapsed + IDLE:
             process.spent += 60.0
-            self.rested = self.dirty
+            self.rested = (self.dirty, looked)
             return earliest
         return max(earliest, work)
 
