@@ -26,6 +26,7 @@ class Weather:
     lost_requests: float = 0.0  # of calls: they leave, and nobody ever gets them
     late_requests: float = 0.0  # of paid calls: they arrive after their sender has given up
     lost_answers: float = 0.0
+    doubled_answers: float = 0.0  # of answers: they are given twice, at once or later
     unsent: float = 0.0
     refusals: float = 0.0  # of calls that arrive: for a while, for good, or for the key
     broken_answers: float = 0.0
@@ -48,6 +49,7 @@ ROUGH = Weather(
     lost_requests=0.03,
     late_requests=0.01,
     lost_answers=0.03,
+    doubled_answers=0.03,
     unsent=0.03,
     refusals=0.05,
     broken_answers=0.03,
@@ -99,8 +101,8 @@ class Chaos:
         rate = self.weather.faults_per_statement
         return 1 + int(self.rng.expovariate(rate)) if rate else 0
 
-    def count(self, what: str) -> None:
-        self.tally[what] = self.tally.get(what, 0) + 1
+    def count(self, what: str, times: int = 1) -> None:
+        self.tally[what] = self.tally.get(what, 0) + times
 
     def outage(self) -> None:
         """The database is gone for a while."""
@@ -149,6 +151,13 @@ class Chaos:
             pause = self.rng.choice((30, 90, 300, 900))
             self._tell(process, f"holds an answer for {pause} s")
             process.sleep(self.clock.elapsed + pause)
+
+    def again(self) -> float | None:
+        """After how many seconds an answer comes once more, if it does."""
+        if self.rng.random() >= self.weather.doubled_answers:
+            return None
+        self.count("answers given twice")
+        return self.rng.choice((0.0, 0.5, 5.0, 15.0, 40.0))
 
     def at_send(self, what: str) -> None:
         """Before something leaves a process that others will see."""

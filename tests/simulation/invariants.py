@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from generations.lifecycle import ALLOWED, TERMINAL
-from generations.models import Charge, Deletion, Event, Generation, Image, Status
+from generations.models import Charge, Credential, Deletion, Event, Generation, Image, Status
 from generations.providers import client
 from generations.providers.registry import PROVIDERS
 from generations.services import unconfirmed
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from tests.simulation.world import Life, World
 
 NEVER = 1e12
+MOST_CHANGES = 20  # of key, until one wanders
+OTHER_KEY = (
+    "(g.open_credential AND NOT g.doubts AND EXISTS (SELECT 1 FROM generations_credential o "
+    "WHERE o.provider = c.provider AND o.paused_at IS NULL))"
+)
 ON_ITS_WAY = tuple(map(str, Image.ON_ITS_WAY))  # as SQL reads it
 LONGEST_PAUSE = timedelta(seconds=3700)
 PASSED_OVER = 3  # times, for each person of the team
@@ -45,20 +50,37 @@ class Witness:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.posts = 0
+        self.sent_with: dict[int, int] = {}  # the credential of each life's last paid call
         self.passed: dict[int, dict[int, int]] = {}  # by credential: how often each person who waits was passed over
 
     def paid_call_leaves(self, call: client.Call) -> None:
         self.posts += 1
-        life = int(json.loads(call.request.content)["prompt"].split()[1])
-        row = self._row(life)
-        self._check_turns(self.world.lives[life])
-        self._check_slots(self.world.lives[life])
-        if email := json.loads(call.request.content).get("email"):
-            self._check_slots(self.world.lives[life], email)
+        body = json.loads(call.request.content)
+        life = self.world.lives[int(body["prompt"].split()[1])]
+        row = self._row(life.number)
+        if row:
+            self._check_key(life, call, *row[1:])
+        self._check_turns(life)
+        self._check_slots(life)
+        if email := body.get("email"):
+            self._check_slots(life, email)
         if connection.in_atomic_block:
-            self.world.violate("sent after it is written down", "a paid call leaves inside a transaction", life)
+            self.world.violate("sent after it is written down", "a paid call leaves inside a transaction", life.number)
         elif row is None or row[0] != Status.SUBMITTING:
-            self.world.violate("sent after it is written down", f"a paid call leaves for one that is {row}", life)
+            what = f"a paid call leaves for one that is {row and row[0]}"
+            self.world.violate("sent after it is written down", what, life.number)
+
+    def _check_key(self, life: "Life", call: client.Call, credential: int, doubts: int) -> None:
+        """The key that sends is the row's. Only the account that may have got the first knows of it, so it sends again."""
+        if life.credential.pk != credential:
+            self.world.chaos.count("sent with another key")
+            life.credential = self.world.by_credential[credential]
+        sender = self.world.held_by[self.world.providers.account_of(call.request)]
+        if sender != life.credential.name:
+            self.world.violate("sent with its key", f"{sender} sends for {life.credential.name}", life.number)
+        if doubts and self.sent_with.get(life.number, credential) != credential:
+            self.world.violate("nothing is paid twice", "it is in doubt, and leaves with another key", life.number)
+        self.sent_with[life.number] = credential
 
     def _check_turns(self, life: "Life") -> None:
         """Whoever waits is passed over a few times at most. Where accounts may be full nobody can tell who waits."""
@@ -101,9 +123,10 @@ class Witness:
         if busy and busy + (made.pictures if made.slug == "kling" else 1) > slots:
             self.world.chaos.count("over the limit, as some were in doubt")
 
-    def _row(self, life: int) -> tuple[str, str] | None:
-        """Status and token of a life's generation; of several, of the one that is being sent."""
-        found = self.world.rows("SELECT status, token FROM generations_generation WHERE prompt = ?", f"life {life}")
+    def _row(self, life: int) -> tuple[str, int, int] | None:
+        """Status, key and doubts of a life's generation; of several, of the one that is being sent."""
+        query = "SELECT status, credential_id, doubts FROM generations_generation WHERE prompt = ?"
+        found = self.world.rows(query, f"life {life}")
         return next((row for row in found if row[0] == Status.SUBMITTING), found[0] if found else None)
 
     # When something is due --------------------------------------------------------------------------------------------
@@ -131,7 +154,7 @@ class Witness:
         due = self.world.rows(
             "SELECT 1 FROM generations_generation g JOIN generations_credential c ON c.id = g.credential_id "
             "WHERE due_at <= ? AND (status = 'running' OR (status = 'unconfirmed' AND g.provider IN "
-            f"({slugs})) OR (status = 'queued' AND c.paused_at IS NULL AND due_at > ?)) LIMIT 1",
+            f"({slugs})) OR (status = 'queued' AND due_at > ? AND (c.paused_at IS NULL OR {OTHER_KEY}))) LIMIT 1",
             self._text(),
             self._text(looked) if dirty == self.world.dirty else "",
         )
@@ -147,7 +170,10 @@ class Witness:
 
     def unsettled(self) -> "list[tuple[Life, str]]":
         """Generations that have to move on by themselves."""
-        query = "SELECT id, status, submitted_at, provider, credential_id FROM generations_generation"
+        query = (
+            "SELECT id, status, submitted_at, provider, credential_id, open_credential AND NOT doubts "
+            "FROM generations_generation"
+        )
         moving = [row for row in self.world.rows(query) if row[1] not in TERMINAL]
         query = "SELECT DISTINCT generation_id FROM generations_image WHERE state IN ('pending', 'arrived') ORDER BY 1"
         pending = [row[0] for row in self.world.rows(query)]
@@ -155,13 +181,14 @@ class Witness:
         found += [(pk, "pending") for pk in pending if pk not in {each for each, _ in found}]
         return [(life, status) for pk, status in found if (life := self.world.life_of(pk))]
 
-    def _may_wait(self, row: tuple[str, str, datetime, str, int]) -> bool:
-        pk, status, submitted, provider, credential = row
+    def _may_wait(self, row: tuple[str, str, datetime, str, int, bool]) -> bool:
+        pk, status, submitted, provider, own, may_change = row
         life = self.world.life_of(pk)
         if not life:
             return False
         if status == Status.QUEUED:
-            return self._is_held_up(credential)
+            keys = [each for each in self.world.credentials if each.pk == own or may_change and each.provider == provider]
+            return all(map(self._is_held_up, keys))
         if status == Status.RUNNING:
             return any(each.ends > 10**8 for each in self.world.providers.by_life.get(life.number, []))
         if status == Status.UNCONFIRMED:
@@ -169,14 +196,14 @@ class Witness:
             return provider not in unconfirmed.findable() or age > CLEARED_AFTER
         return False
 
-    def _is_held_up(self, credential: int) -> bool:
+    def _is_held_up(self, credential: Credential) -> bool:
         """Its key rests, or everything before it never ends."""
         query = "SELECT count(*) FROM generations_sendingpause"
         paused = "SELECT count(*) FROM generations_credential WHERE id = ? AND paused_at IS NOT NULL"
-        if self.world.rows(query)[0][0] or self.world.rows(paused, credential)[0][0]:
+        if self.world.rows(query)[0][0] or self.world.rows(paused, credential.pk)[0][0]:
             return True
-        account = next(each for each in self.world.credentials if each.pk == credential).provider
-        return any(each.slug == account and each.ends > 10**8 for each in self.world.providers.made.values())
+        made = self.world.providers.made.values()
+        return any(each.ends > 10**8 and self.world.held_by[each.account] == credential.name for each in made)
 
     def _min(self, query: str, *values: object) -> float:
         found = self.world.rows(query, *values)[0][0]
@@ -254,6 +281,7 @@ class _Check:
 
     def all(self, charge: Charge | None) -> None:
         self._history()
+        self._keys()
         self._paid_once()
         self._as_asked()
         self._pictures()
@@ -273,6 +301,13 @@ class _Check:
             before = each.after
         if before != self.status:
             self._broken("one step after the other", f"the last event is {before}")
+
+    def _keys(self) -> None:
+        """One that was left open changes over a few times, but does not wander."""
+        changes = self._said("so it goes with")
+        self.world.chaos.count("changes of key", changes)
+        if changes > (MOST_CHANGES if self.life.open else 0):
+            self._broken("nobody wanders", f"{changes} changes of key")
 
     def _said(self, words: str) -> int:
         return sum(words in each.reason for each in self.events)
@@ -371,6 +406,8 @@ class _Check:
         if charge is None:
             self._broken("money is closed once", "nothing was reserved")
             return
+        if charge.credential_id != self.generation.credential_id:
+            self._broken("money is closed once", "another key pays")
         was_made = self.status == Status.SUCCEEDED or bool(self.pictures)
         ended = Charge.State.SETTLED if was_made else Charge.State.RELEASED
         expected = ended if self.status in TERMINAL else Charge.State.RESERVED

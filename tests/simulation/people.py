@@ -31,7 +31,8 @@ class People:
 
     def _ask(self, life: "Life") -> None:
         form = {"prompt": f"life {life.number}", life.count_field: str(life.pictures)}
-        made = asking.ask(life.person, life.offer, life.operation, life.credential, form, f"form {life.number}")
+        chosen = None if life.open else life.credential
+        made = asking.ask(life.person, life.offer, life.operation, chosen, form, f"form {life.number}")
         assert made.generation, made.errors
         life.pk = made.generation.pk
 

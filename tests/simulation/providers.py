@@ -87,11 +87,11 @@ class Providers:
         """What comes back. The host tells which provider is asked."""
         host = request.url.host
         dialect = next(each for name, each in DIALECTS.items() if name in host)(self, request)
-        account = self.accounts.get(request.headers["Authorization"].removeprefix("Bearer "))
-        if account is None:
-            return dialect.refusal("key")
-        dialect.account = account
+        dialect.account = self.account_of(request)
         return dialect.create() if paid else dialect.ask()
+
+    def account_of(self, request: httpx.Request) -> str:
+        return self.accounts[request.headers["Authorization"].removeprefix("Bearer ")]
 
     # Tasks ------------------------------------------------------------------------------------------------------------
 

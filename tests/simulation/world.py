@@ -30,6 +30,7 @@ from tests.simulation.providers import ACCOUNT_SLOTS, LOOKUP_LAG, Policy, Provid
 OPERATIONS = {"kling": "text-to-image", "useapi": "kolors", "kkiai": "text-to-image", "apimodels": "text-to-image"}
 NAMES = ("Alice", "Bob", "Carol", "Dan")
 COUNTS = {"kling": "n", "useapi": "imageCount", "kkiai": "n", "apimodels": "n"}
+KEYS = (1, 1, 1, 2, 3)  # of one provider
 WORKERS = {"fast": 2, "klingweb": 8}
 IDLE = 5.0  # seconds without work after which a turn is over: then the next one begins when there is some
 LONG = 2 * 3600.0  # seconds in which everything must have come to rest
@@ -43,9 +44,10 @@ class Life:
     person: Membership
     offer: Offer
     operation: Operation
-    credential: Credential
+    credential: Credential  # as far as is known
     pictures: int
     count_field: str
+    open: bool  # whichever key of the provider has a free slot
     pk: uuid.UUID | None = None
     deleted: list[float] = field(default_factory=list)  # when: the same form makes a new one after that
     misled: set[str] = field(default_factory=set)  # wrong ids that a person pasted
@@ -84,6 +86,7 @@ class World:
         self.rested = (-1, 0.0)  # how dirty it was, and when, as a turn found nothing to do
         self.looks = 0
         self.slots: dict[str, int] = {}
+        self.held_by: dict[str, str] = {}  # the credential of each account, by its name
         self.asked = self.calm = 0.0
         self.lives: list[Life] = []
         self.by_pk: dict[str, Life] = {}
@@ -141,7 +144,12 @@ class World:
             self._person(name) for name in ("Alice", "Bob", "Carol", "Dan")[: self.rng.randint(2, 4)]
         ]
         slugs = self.rng.sample(sorted(OPERATIONS), self.rng.randint(2, 3))
-        self.credentials = [self._credential(slug) for slug in slugs]
+        self.credentials = [
+            self._credential(slug, f"{slug}-{number}")
+            for slug in slugs
+            for number in range(self.rng.choice(KEYS))
+        ]
+        self.by_credential = {each.pk: each for each in self.credentials}
         self.offers = {each.provider.slug: each for each in offers(self.team)}
 
     def _person(self, name: str) -> Membership:
@@ -149,11 +157,12 @@ class World:
         accounts.ensure_membership(self.team, user, Role.ADMIN)
         return Membership.objects.select_related("user", "team").get(user=user)
 
-    def _credential(self, slug: str) -> Credential:
-        account = f"account of {slug}"
+    def _credential(self, slug: str, name: str) -> Credential:
+        account = f"account of {name}"
+        self.held_by[account] = name
         secrets = self._secrets(slug, account)
         slots = self.rng.randint(6, self.rng.choice((20, 60))) if slug == "kling" else self.rng.randint(4, 12)
-        made, _ = credentials.ensure(team=self.team, provider=slug, name=slug, secrets=secrets, slots=slots)
+        made, _ = credentials.ensure(team=self.team, provider=slug, name=name, secrets=secrets, slots=slots)
         self.slots[account] = slots
         if slug == "useapi":
             self.providers.emails[account] = [f"{n}@kling.example" for n in range(self.rng.randint(1, 2))]
@@ -166,9 +175,10 @@ class World:
 
     def new_key(self, credential: Credential, *, same: bool) -> tuple[dict[str, str], str]:
         """The secrets of another key, and its account."""
-        account = f"account of {credential.provider}"
+        account = f"account of {credential.name}"
         if not same:
-            old, account = account, f"another account of {credential.provider}, {len(self.providers.accounts)}"
+            old, account = account, f"another account of {credential.name}, {len(self.providers.accounts)}"
+            self.held_by[account] = credential.name
             self.slots[account] = self.slots[old]
             self.providers.emails[account] = self.providers.emails.get(old, [])
         return self._secrets(credential.provider, account), account
@@ -206,7 +216,8 @@ class World:
         offer = self.offers[slug]
         person = self.rng.choice(self.people_of_team)
         pictures = self.rng.choice((1, 1, 1, 2, 3))
-        return Life(number, person, offer, offer.operation(OPERATIONS[slug]), credential, pictures, COUNTS[slug])
+        operation, left_open = offer.operation(OPERATIONS[slug]), self.rng.random() < 0.5
+        return Life(number, person, offer, operation, credential, pictures, COUNTS[slug], left_open)
 
     def _power_cut(self) -> None:
         self.chaos.count("power cuts")
