@@ -143,7 +143,7 @@ def duration(seconds: float) -> str:
 @register.filter
 def about(seconds: int) -> str:
     """A usual duration, no more exact than it can be: `about 30 s`."""
-    return f"about {duration(5 * round(seconds / 5) if seconds > 10 else seconds)}"
+    return f"about {duration(5 * round(seconds / 5) if seconds > 10 else seconds).removesuffix(' 0 s')}"
 
 
 @register.filter

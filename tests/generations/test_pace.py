@@ -12,6 +12,7 @@ from generations import pace
 from generations.models import Credential, Generation, Pace, Status
 from generations.providers.exchange import Output, Progress, Submission
 from generations.services import following, submission
+from generations.templatetags.pictures import about
 from klingweb.accounts.models import User
 from tests.cast import sign_in
 from tests.road import Ask
@@ -128,3 +129,8 @@ def test_form_and_card_tell_the_usual_time_as_it_was_here(client: Client, bob: U
         end(run(ask), 47)
     assert "usually about 45 s" in shown(client, "/")
     assert "kling-v3 · $0.028 · about 45 s" in shown(client, "/")
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(8, "8 s"), (47, "45 s"), (58, "1 min"), (76, "1 min 15 s")])
+def test_a_usual_time_is_no_more_exact_than_it_can_be(seconds: int, words: str) -> None:
+    assert about(seconds) == f"about {words}"

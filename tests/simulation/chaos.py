@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import OperationalError, connection
@@ -91,6 +91,9 @@ class Chaos:
         self.rng, self.clock, self.say, self.tally, self.disturbed = rng, clock, say, tally, disturbed
         self.weather = drawn(rng)
         self.down_until = 0.0
+
+    def lose_answers(self) -> None:
+        self.weather = replace(self.weather, lost_answers=MOST["lost_answers"])
 
     def calm_down(self) -> None:
         self.weather = CALM

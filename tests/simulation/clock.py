@@ -4,6 +4,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from queue import Empty
@@ -130,14 +131,18 @@ class Inbox:
         patience: Callable[[Process, float, float], float],
         disturbed: Callable[[], None],
         held: Callable[[Process], None],
+        doubled: Callable[[Any], bool],
     ) -> None:
         self.owner, self.tick, self.patience, self.disturbed, self.held = owner, tick, patience, disturbed, held
+        self.doubled = doubled
         self.asked = self.given = 0.0
         self.items: deque[Any] = deque()
 
-    def put(self, item: object) -> None:
+    def put(self, item: Any) -> None:
         if self.owner.alive:
             self.items.append(item)
+            if item.open.generation and self.doubled(item):  # the turn counts each of its calls once
+                self.items.append(replace(item, open=replace(item.open, generation=None)))
             self.disturbed()
             self.owner.wake(self.asked + self.tick)
 

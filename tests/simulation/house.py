@@ -130,7 +130,7 @@ def _monotonic() -> float:
 
 def _inbox() -> Inbox:
     world = Stage.world
-    return Inbox(world.running(), world.tick, world.patience, world.disturb, world.chaos.at_answer)
+    return Inbox(world.running(), world.tick, world.patience, world.disturb, world.chaos.at_answer, world.doubles)
 
 
 def _timer(seconds: float, function: Any, args: list[Any]) -> Timer:

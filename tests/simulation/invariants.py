@@ -71,7 +71,7 @@ class Witness:
             self.world.violate("sent after it is written down", what, life.number)
 
     def _check_key(self, life: "Life", call: client.Call, credential: int, doubts: int) -> None:
-        """The key that sends is the row's. Only the account that may have got the first knows of it, so it sends again."""
+        """The key that sends is the row's; what is in doubt is known to one account alone, and so stays with it."""
         if life.credential.pk != credential:
             self.world.chaos.count("sent with another key")
             life.credential = self.world.by_credential[credential]
@@ -187,7 +187,9 @@ class Witness:
         if not life:
             return False
         if status == Status.QUEUED:
-            keys = [each for each in self.world.credentials if each.pk == own or may_change and each.provider == provider]
+            keys = [
+                each for each in self.world.credentials if each.pk == own or (may_change and each.provider == provider)
+            ]
             return all(map(self._is_held_up, keys))
         if status == Status.RUNNING:
             return any(each.ends > 10**8 for each in self.world.providers.by_life.get(life.number, []))

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -19,8 +19,8 @@ from generations import dispatch, follower, images, ledger, lifecycle
 from generations.models import Credential, Event, Generation, Image, Status
 from generations.providers import client, errors
 from generations.providers.exchange import NotSent, Order, Reply
-from generations.providers.registry import find
-from generations.services import collecting, common, following, submission
+from generations.providers.registry import PROVIDERS, find
+from generations.services import collecting, common, following, submission, unconfirmed
 from klingweb.accounts.models import User
 
 Make = Callable[[], dict[str, Any]]
@@ -206,6 +206,28 @@ def post_again_under_a_new_name() -> dict[str, Any]:
 def post_again_too_early() -> dict[str, Any]:
     """Not found once is believed, although a look-up lags behind."""
     return {"generations.services.unconfirmed.UNKNOWN_AFTER": -60}
+
+
+@mutation("nothing is paid twice")
+def a_list_that_is_gone_is_believed() -> dict[str, Any]:
+    """Whatever is not found was never there: as well what nobody has asked for."""
+    return {"generations.services.unconfirmed._not_found": _sent_again}
+
+
+@mutation("nothing is paid twice")
+def no_task_has_no_id() -> dict[str, Any]:
+    """Who cannot be asked by our name is asked for a task without an id, and knows of none."""
+    return {
+        "generations.services.unconfirmed.findable": lambda: list(PROVIDERS),
+        "generations.services.unconfirmed._not_found": _sent_again,
+    }
+
+
+def _sent_again(generation: Generation, now: datetime) -> None:
+    sent = generation.submitted_at or now
+    late = timedelta(seconds=common.deadlines(generation).create + unconfirmed.UNKNOWN_AFTER)
+    if sent + late < now and generation.doubts == 1:
+        unconfirmed._resend(generation, "It was not found.")
 
 
 @mutation("nothing fails by mistake")

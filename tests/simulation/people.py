@@ -70,7 +70,9 @@ class People:
         pk = self._some("unconfirmed") or self._some("failed")
         if not pk:
             return
-        deed = self.rng.choice((self._made, self._again, self._again, self._give_up))
+        deed = self.rng.choice(
+            (self._made, self._again, self._again, self._again if self.world.hasty else self._give_up)
+        )
         deed(pk)
 
     def _made(self, pk: str) -> None:

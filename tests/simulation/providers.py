@@ -20,6 +20,7 @@ PICTURES = "https://files.pictures.example"
 ACCOUNT_SLOTS = 4  # of each of useapi's accounts
 UNITS = 7  # that Kling charges for a picture, as its answer tells; not what it declares
 STORAGE_LAG = 20.0  # seconds in which a finished picture may not be at its address yet
+WORKS = ""  # no refusal
 LOOKUP_LAG = 300.0  # seconds in which a look-up by our name, or a list, may not know a task yet
 MODERATED = "Failure to pass the risk control system"
 
@@ -59,7 +60,8 @@ class Policy:
     limits_slots: bool
     lag: float
     echoes: bool  # whether useapi's list names us
-    lists: bool  # whether its lists work at all
+    lists: tuple[str, ...]  # what becomes of those who ask for a list
+    lasts: tuple[float, float]  # seconds that most tasks take
     stuck: float  # share of tasks that never end
 
 
@@ -98,7 +100,7 @@ class Providers:
     def accept(self, dialect: "Dialect", body: dict[str, Any], external: str, pictures: int) -> Made:
         """It is paid from here on."""
         rng, weather, slug = self.rng, self.world.chaos.weather, dialect.slug
-        lasts = rng.uniform(60, 400) if rng.random() < weather.slow_tasks else rng.uniform(1, 6)
+        lasts = rng.uniform(60, 400) if rng.random() < weather.slow_tasks else rng.uniform(*self.policy.lasts)
         if rng.random() < self.policy.stuck:
             lasts = 10**9
         failed = rng.random() < weather.failing_tasks
@@ -221,6 +223,10 @@ class Dialect:
         busy, slots = self.providers.busy(self.account, email), self.providers.world.slots_of(self.account, email)
         return busy > 0 and busy + (pictures if self.slug == "kling" else 1) > slots
 
+    def lists(self) -> str:
+        """Why there is no list, if there is none."""
+        return self.providers.rng.choice(self.providers.policy.lists)
+
     def email(self, body: dict[str, Any]) -> str:
         return ""
 
@@ -258,6 +264,7 @@ class Kling(Dialect):
         "broken": (500, _kling(5000, "Internal error")),
         "late": (504, HTML),
         "unknown": (404, _kling(1203, "Task not found")),
+        "gone": (410, HTML),
     }
 
     def accepted(self, made: Made) -> Any:
@@ -276,8 +283,8 @@ class Kling(Dialect):
 
     def _page(self) -> Answer:
         self.providers.world.chaos.count("lists of many")
-        if not self.providers.policy.lists:
-            return self.refusal("broken")
+        if kind := self.lists():
+            return self.refusal(kind)
         return self.json(200, self._frame([self._view(each) for each in self.providers.visible(self.account)]))
 
     def _view(self, made: Made) -> dict[str, Any]:
@@ -327,16 +334,18 @@ class Useapi(Dialect):
         "broken": (500, {"error": "Internal Server Error", "message": "Service busy"}),
         "late": (504, HTML),
         "unknown": (404, {"error": "Not found"}),
+        "gone": (410, {"error": "Gone"}),
     }
 
     def accepted(self, made: Made) -> Any:
         return self._view(made)
 
     def look(self) -> Answer:
+        is_list = self.path.endswith(("/scheduler/available", "/tasks"))
+        if is_list and (kind := self.lists()):
+            return self.refusal(kind)
         if self.path.endswith("/scheduler/available"):
             return self.json(200, {"executing": self._executing(), "available": list(self._available())})
-        if self.path.endswith("/tasks") and not self.providers.policy.lists:
-            return self.refusal("broken")
         if self.path.endswith("/tasks"):
             return self.json(200, {"history": [self._view(each) for each in self._listed()]})
         if "/accounts" in self.path:

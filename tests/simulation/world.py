@@ -25,12 +25,14 @@ from tests.simulation.clock import START, Clock, Process
 from tests.simulation.invariants import Violation, Witness, check
 from tests.simulation.network import Network
 from tests.simulation.people import People
-from tests.simulation.providers import ACCOUNT_SLOTS, LOOKUP_LAG, Policy, Providers
+from tests.simulation.providers import ACCOUNT_SLOTS, LOOKUP_LAG, WORKS, Policy, Providers
 
 OPERATIONS = {"kling": "text-to-image", "useapi": "kolors", "kkiai": "text-to-image", "apimodels": "text-to-image"}
 NAMES = ("Alice", "Bob", "Carol", "Dan")
 COUNTS = {"kling": "n", "useapi": "imageCount", "kkiai": "n", "apimodels": "n"}
+LISTS = ((WORKS,), (WORKS, "unknown", "gone"), ("broken",), ("unknown",), ("gone",))  # what they may answer
 KEYS = (1, 1, 1, 2, 3)  # of one provider
+MANY = 100  # slots of a key with which most ask at once
 WORKERS = {"fast": 2, "klingweb": 8}
 IDLE = 5.0  # seconds without work after which a turn is over: then the next one begins when there is some
 LONG = 2 * 3600.0  # seconds in which everything must have come to rest
@@ -77,6 +79,10 @@ class World:
         self.disk = Disk()
         self.chaos = Chaos(self.rng, self.clock, self.say, self.tally, self.disturb)
         self.calm_world = not any(vars(self.chaos.weather).values())
+        self.hasty = not self.calm_world and self.rng.random() < 0.2  # answers get lost, and nobody waits for them
+        self.crowded = self.rng.random() < 0.4  # most ask at once, with the same key of Kling's
+        if self.hasty:
+            self.chaos.lose_answers()
         self.witness = Witness(self)
         self.network = Network(self)
         self.retention = {slug: provider.deadlines.retention for slug, provider in PROVIDERS.items()}
@@ -97,11 +103,12 @@ class World:
     def _policy(self) -> Policy:
         rng = self.rng
         return Policy(
-            refuses_duplicates=rng.random() < 0.5,
+            refuses_duplicates=rng.random() < (1 if self.hasty else 0.5),
             limits_slots=rng.random() < 0.5,
-            lag=rng.choice((0.0, 5.0, 60.0, LOOKUP_LAG)),
+            lag=LOOKUP_LAG if self.hasty else rng.choice((0.0, 5.0, 60.0, LOOKUP_LAG)),
             echoes=rng.random() < 0.5,
-            lists=rng.random() < 0.9,
+            lists=rng.choices(LISTS, (16, 4, 2, 1, 1))[0],
+            lasts=(4.0, 16.0) if self.crowded else (1.0, 6.0),
             stuck=0.0 if rng.random() < 0.9 else 0.05,
         )
 
@@ -144,10 +151,10 @@ class World:
             self._person(name) for name in ("Alice", "Bob", "Carol", "Dan")[: self.rng.randint(2, 4)]
         ]
         slugs = self.rng.sample(sorted(OPERATIONS), self.rng.randint(2, 3))
+        if self.crowded or self.hasty:
+            slugs = ["kling", *(each for each in slugs[1:] if each != "kling")]
         self.credentials = [
-            self._credential(slug, f"{slug}-{number}")
-            for slug in slugs
-            for number in range(self.rng.choice(KEYS))
+            self._credential(slug, f"{slug}-{number}") for slug in slugs for number in range(self.rng.choice(KEYS))
         ]
         self.by_credential = {each.pk: each for each in self.credentials}
         self.offers = {each.provider.slug: each for each in offers(self.team)}
@@ -161,7 +168,8 @@ class World:
         account = f"account of {name}"
         self.held_by[account] = name
         secrets = self._secrets(slug, account)
-        slots = self.rng.randint(6, self.rng.choice((20, 60))) if slug == "kling" else self.rng.randint(4, 12)
+        slots = self.rng.randint(6, 60 if self.crowded else 20) if slug == "kling" else self.rng.randint(4, 12)
+        slots = MANY if self.crowded and not self.slots else slots
         made, _ = credentials.ensure(team=self.team, provider=slug, name=name, secrets=secrets, slots=slots)
         self.slots[account] = slots
         if slug == "useapi":
@@ -191,14 +199,16 @@ class World:
         self.lives = [self._life(number) for number in range(self.count)]
         moment = 1.0
         for life in self.lives:
-            moment += self.rng.expovariate(2.5) if self.rng.random() < 0.7 else 0.0
+            moment += self.rng.expovariate(10 if self.crowded else 2.5) if self.rng.random() < 0.7 else 0.0
             self.clock.at(moment, partial(self.people.ask, life))
         self.asked = moment
         self.calm = moment + (self.rng.uniform(300, 900) if self.rng.random() < 0.3 else self.rng.uniform(30, 120))
         if not self.calm_world:
             for _ in range(self.count // 2):
                 self.clock.at(self.rng.uniform(2, moment + 40), self.people.meddle)
-            for _ in range(self.rng.choice((self.count // 5, self.count // 5, self.count))):
+            for _ in range(
+                self.count if self.hasty else self.rng.choice((self.count // 5, self.count // 5, self.count))
+            ):
                 self.clock.at(self.rng.uniform(5, self.calm), self.people.decide)
             self._plan_weather(moment + 40)
         self.clock.at(self.rng.uniform(30, 60), self._sweep)
@@ -211,7 +221,9 @@ class World:
             self.clock.at(self.rng.uniform(0, until), self._power_cut)
 
     def _life(self, number: int) -> Life:
-        credential = self.rng.choice(self.credentials)
+        credential = self.credentials[
+            0 if self.crowded and self.rng.random() < 0.7 else self.rng.randrange(len(self.credentials))
+        ]
         slug = credential.provider
         offer = self.offers[slug]
         person = self.rng.choice(self.people_of_team)
@@ -264,6 +276,13 @@ class World:
             self.busy[cluster] -= 1
             if self.backlog[cluster] and not self.over:
                 self.clock.after(0.05, self.backlog[cluster].pop(0))
+
+    def doubles(self, answered: Any) -> bool:
+        """Whether an answer is given twice at once. One that comes again later comes to a process of its own."""
+        if pause := self.chaos.again():
+            again = partial(self.spawn, "again", lambda: answered.open.finish(answered.reply))
+            self.clock.after(pause, again)
+        return pause == 0
 
     def disturb(self) -> None:
         """Something has changed: whoever found nothing to do has to look again."""
