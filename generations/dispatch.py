@@ -1,5 +1,6 @@
 """Who goes next: slots and the daily limit of each credential, and fairness between the people who wait for one."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
@@ -126,17 +127,15 @@ class Room:
 
 
 def rooms(credentials: Collection[Credential], now: datetime) -> list[Room]:
-    """What each of these credentials can take. Two queries at most, and two more for each that has several accounts."""
-    sent, deleted = _sent_since(day_of(now)), Deletion.objects.filter(submitted_at__gte=day_of(now))
-    moving = Q(status__in=[Status.QUEUED, *IN_FLIGHT])
-    found = Generation.objects.filter(moving | sent, credential__in=credentials).order_by().values("credential")
-    counted = found.annotate(
-        pictures=Coalesce(Sum("asked", filter=moving), 0),
-        requests=Count("pk", filter=moving),
-        today=Coalesce(Sum("asked", filter=sent), 0),
-        turn=Max(Coalesce("submitted_at", "created")),
-    )
-    known = {each["credential"]: each for each in counted}
+    """What each of these credentials can take. Three queries at most, and two more for each with several accounts."""
+    theirs = Generation.objects.filter(credential__in=credentials).order_by().values("credential")
+    latest = Max(Coalesce("submitted_at", "created"))
+    moving = theirs.filter(status__in=[Status.QUEUED, *IN_FLIGHT])
+    today = theirs.filter(_sent_since(day_of(now))).annotate(today=Sum("asked"), sent=latest)
+    known: dict[int, dict[str, Any]] = defaultdict(dict)
+    for each in (*moving.annotate(pictures=Sum("asked"), requests=Count("pk"), waits=latest), *today):
+        known[each["credential"]] |= each
+    deleted = Deletion.objects.filter(submitted_at__gte=day_of(now))
     gone = deleted.filter(credential__in=credentials).order_by().values_list("credential").annotate(Sum("asked"))
     lost = dict(gone) if any(each.daily_pictures is not None for each in credentials) else {}
     return [_room(each, known.get(each.pk, {}), lost.get(each.pk, 0)) for each in credentials]
@@ -144,7 +143,8 @@ def rooms(credentials: Collection[Credential], now: datetime) -> list[Room]:
 
 def _room(credential: Credential, counted: Mapping[str, Any], deleted: int) -> Room:
     room, most, provider = Room(credential, credential.slots), credential.daily_pictures, PROVIDERS[credential.provider]
-    room.taken, room.turn = counted.get(provider.slot_unit, 0), counted.get("turn", NEVER)
+    room.taken = counted.get(provider.slot_unit, 0)
+    room.turn = max(counted.get("sent", NEVER), counted.get("waits", NEVER))
     room.left = None if most is None else most - counted.get("today", 0) - deleted
     accounts = credential.accounts.all() if provider.accounts else ()
     if accounts:

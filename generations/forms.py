@@ -50,6 +50,11 @@ class CreateForm:
         return next((each for each in mine if str(each.pk) == self.data.get("credential")), None)
 
     @property
+    def request_key(self) -> str:
+        """What tells this request from others: its key, and the credential as it was named, whatever keys there are."""
+        return f"{self.key} {self.data.get('credential', '')}"
+
+    @property
     def credential(self) -> Credential:
         """The chosen one; for any of them one that sends, if there is one. What is paused waits: the page says so."""
         mine = self.offer.credentials

@@ -105,7 +105,8 @@ def switch(generation: Generation, credential: Credential, *, reason: str, **fie
     to the account it went to, and to no other. Returns False where that is not so, or somebody else was first.
     """
     now = timezone.now()
-    fields |= {"credential": credential, "account": "", "due_at": now, "changed": now}
+    fields |= {"credential": credential, "account": "", "renewed": False, "due_at": now, "changed": now}
+    fields |= {"problem": "", "problem_code": "", "problem_details": ""}
     free = Generation.objects.filter(pk=generation.pk, status=Status.QUEUED, open_credential=True, doubts=0)
     with transaction.atomic():
         if not free.filter(credential=generation.credential_id).update(**fields):

@@ -17,7 +17,6 @@ from generations.services import readying, weighing
 from generations.services.common import fail
 from klingweb.accounts.models import Membership, User
 
-WHICHEVER = "whichever"  # in a fingerprint, where the credential was left open
 GONE = "This picture is not here any more. Choose another."
 
 
@@ -95,13 +94,12 @@ def _new(
     member: Membership, offer: Offer, operation: Operation, credential: Credential | None, values: Values, key: str
 ) -> Generation:
     estimate = pricing.estimate(operation, values)
-    made_by = credential.pk if credential else WHICHEVER
     return Generation(
         team=member.team,
         person=member.user,
         credential=credential,
         open_credential=credential is None,
-        key=_fingerprint(key, offer.provider.slug, operation.slug, made_by, sorted(values.items())),
+        key=_fingerprint(key, offer.provider.slug, operation.slug, sorted(values.items())),
         provider=offer.provider.slug,
         operation=operation.slug,
         account=str(values.get(operation.account) or ""),

@@ -201,7 +201,8 @@ def settle_removed() -> None:
 
     What may go with another one does so.
     """
-    switching.spread(timezone.now())
+    while switching.spread(timezone.now()):
+        pass
     waiting = Generation.objects.filter(status=Status.QUEUED, credential__removed_at__isnull=False)
     for generation in waiting.select_related("credential"):
         cost = TWICE_SENT if generation.doubts else FREE

@@ -50,12 +50,13 @@ def make_ready(pk: uuid.UUID) -> None:
     generation = load(pk)
     if not generation:
         return
-    waiting = waiting.filter(credential=generation.credential_id)  # else it is made ready for another one meanwhile
+    waiting = waiting.filter(_still_for(generation))
     try:
         _prepare(generation)
     except (BadPicture, FileNotFoundError) as error:
         log.warning("%s: a reference cannot be used (%s)", pk, type(error).__name__)
-        fail(generation, "A reference picture cannot be used any more. Choose it again. Nothing was charged.")
+        unusable = "A reference picture cannot be used any more. Choose it again. Nothing was charged."
+        fail(generation, unusable, where=_still_for(generation))
     except (NotNow, Undecryptable) as error:
         log.info("%s: not ready yet: %s", pk, error)
         waiting.update(due_at=timezone.now() + paced(AGAIN))
@@ -108,7 +109,10 @@ def free_account(credential: Credential, deadline: float) -> str:
     if not accounts:
         return ""
     request = accounts.build(credentials.account(credential), timezone.now())
-    told = accounts.parse(answer(credential, request, deadline))
+    try:
+        told = accounts.parse(answer(credential, request, deadline))
+    except errors.NotFound as error:  # it says nothing of the request that waits for it
+        raise NotNow("The provider does not say which accounts there are.") from error
     credentials.note_accounts(credential, told)
     resting = set(credential.accounts.exclude(paused_at=None).values_list("name", flat=True))
     waiting = _waiting_through(credential)
@@ -139,10 +143,16 @@ def _heed(generation: Generation, error: errors.ProviderError) -> None:
     if error.pauses_credential:
         rest(generation, error)
     elif isinstance(error, errors.Refused | errors.NotFound):
-        fail(generation, error.sentence, code=error.code, details=error.details)
+        fail(generation, error.sentence, code=error.code, details=error.details, where=_still_for(generation))
         return
     pause = paced(AGAIN) if error.retry_after is None else paced(error.retry_after)
-    Generation.objects.filter(pk=generation.pk, status=Status.QUEUED).update(due_at=timezone.now() + pause)
+    waiting = Generation.objects.filter(_still_for(generation), pk=generation.pk, status=Status.QUEUED)
+    waiting.update(due_at=timezone.now() + pause)
+
+
+def _still_for(generation: Generation) -> Q:
+    """That it has not begun to wait for another key meanwhile."""
+    return Q(credential=generation.credential_id)
 
 
 def pause_for(error: errors.ProviderError, credential: Credential, account: str) -> bool:

@@ -9,7 +9,7 @@ account is of no use at another, so whatever needs preparing is made ready anew.
 
 from datetime import datetime
 
-from django.db.models import QuerySet, Window
+from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from generations import credentials, dispatch, queue
@@ -23,36 +23,40 @@ from klingweb.accounts.models import Team
 BATCH = 100  # of one team and provider in one step
 
 
-def spread(now: datetime) -> None:
-    """Have what waits in vain wait for another credential of the same team and provider.
+def spread(now: datetime) -> int:
+    """Have what waits in vain wait for another credential of the same team and provider. Returns how much changed over.
 
     One query where nothing was left open; else a few for each team and provider, however many wait.
     """
     places = dispatch.open_ones(now).order_by().values_list("team", "provider").distinct()
-    for team, provider in list(places):
-        if provider in PROVIDERS:
-            _spread(Team(pk=team), provider, now)
+    return sum(_spread(Team(pk=team), provider, now) for team, provider in list(places) if provider in PROVIDERS)
 
 
-def _spread(team: Team, provider: str, now: datetime) -> None:
+def _spread(team: Team, provider: str, now: datetime) -> int:
     waiting = dispatch.open_ones(now).filter(team=team, provider=provider)
     usable = list(credentials.working(team).filter(provider=provider).prefetch_related("accounts"))
     others = Credential.objects.filter(pk__in=waiting.values("credential")).exclude(pk__in=[each.pk for each in usable])
+    if len(usable) + len(others) < 2:
+        return 0  # it waits for the only one
     rooms = {each.credential.pk: each for each in dispatch.rooms([*usable, *others], now)}
     targets = [rooms[each.pk] for each in usable]
     if not (any(each.has_spare for each in targets) or any(each.may_refuse for each in rooms.values())):
-        return
+        return 0
+    changed = 0
     for generation in _in_turn(waiting):
         own = rooms.get(generation.credential_id)
         other = dispatch.best([each for each in targets if each is not own], generation)
         if own and other and (why := _why(generation, own, other)):
-            _switch(generation, own, other, why, now)
+            changed += _switch(generation, own, other, why, now)
+    return changed
 
 
 def _in_turn(waiting: QuerySet[Generation]) -> QuerySet[Generation]:
-    """Each person's oldest, then each one's second, and so on."""
+    """First what no key holds any more; then each person's oldest, then each one's second, and so on."""
     turn = Window(RowNumber(), partition_by="person", order_by=["created", "id"])
-    return waiting.defer("values", "prompt").annotate(turn=turn).order_by("turn", "created")[:BATCH]
+    found = waiting.defer("values", "prompt").annotate(turn=turn)
+    stranded = F("credential__removed_at").asc(nulls_last=True)
+    return found.order_by(stranded, "turn", "created")[:BATCH]
 
 
 def _why(generation: Generation, own: Room, other: Room) -> str:
@@ -68,7 +72,7 @@ def _why(generation: Generation, own: Room, other: Room) -> str:
     return "has no free slot" if own.keeps_waiting(generation) and other.has_slots(generation) else ""
 
 
-def _switch(generation: Generation, own: Room, other: Room, why: str, now: datetime) -> None:
+def _switch(generation: Generation, own: Room, other: Room, why: str, now: datetime) -> bool:
     target, provider = other.credential, PROVIDERS[generation.provider]
     ready = not readying.needed(provider, references=generation.references.exists())
     own.lose(generation)
@@ -76,3 +80,4 @@ def _switch(generation: Generation, own: Room, other: Room, why: str, now: datet
     if switch(generation, target, reason=f"{own.credential} {why}, so it goes with {target}", ready=ready):
         weighing.ask_for_reading(target)
         queue.enqueue_ready([] if ready else [generation.pk])
+    return True

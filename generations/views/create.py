@@ -64,7 +64,7 @@ def _received(request: SignedIn, member: Membership, offered: tuple[Offer, ...])
 def _ask(request: SignedIn, member: Membership, form: CreateForm) -> HttpResponse:
     form.errors = {**form.errors, **form.foreign}
     if not form.errors:
-        asked = asking.ask(member, form.offer, form.operation, form.chosen_credential, form.raw, form.key)
+        asked = asking.ask(member, form.offer, form.operation, form.chosen_credential, form.raw, form.request_key)
         form.errors = asked.errors
         if asked.generation:
             return _accepted(request, member, asked.generation, new=asked.new)

@@ -17,6 +17,7 @@ from generations import assets, credentials, dispatch
 from generations.catalogue import offers
 from generations.lifecycle import switch
 from generations.models import AssetCopy, Charge, Credential, Generation, Status
+from generations.providers import errors
 from generations.providers.exchange import NotSent
 from generations.providers.fields import PictureBounds
 from generations.services import asking, keys, readying, submission, switching
@@ -505,3 +506,49 @@ def test_a_step_asks_the_database_as_often_for_one_as_for_many(
     for number in range(20):
         ask_open(f"more {number}", person=alice)
     assert queries_of_a_step() == few <= 6
+
+
+# Races, and keys that come and go -------------------------------------------------------------------------------------
+
+
+def test_removing_a_key_strands_nothing_however_much_waits_for_it(
+    ask_open: AskOpen, studio: Credential, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switching, "BATCH", 3)
+    for number in range(7):
+        ask_open(f"vase {number}")
+    Generation.objects.update(credential=studio)
+    keys.remove(studio, alice)
+    assert {each.status for each in Generation.objects.all()} == {Status.QUEUED}
+    assert not Generation.objects.filter(credential=studio).exists()
+
+
+def test_the_same_form_makes_one_although_a_key_went_in_between(
+    client: Client, bob: User, alice: User, studio: Credential, spare: Credential
+) -> None:
+    sign_in(client, bob)
+    for named in ("", str(studio.pk)):
+        client.post("/", FORM | {"credential": named, "key": f"form {named}"})
+    keys.remove(spare, alice)
+    for named in ("", str(studio.pk)):
+        client.post("/", FORM | {"credential": named, "key": f"form {named}"})
+    assert Generation.objects.count() == 2
+
+
+def test_what_goes_wrong_while_it_is_made_ready_for_its_old_key_does_not_end_it(
+    with_picture: Generation, studio: Credential, spare: Credential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = with_picture.credential
+    other = spare if old == studio else studio
+
+    def prepare(_generation: Generation) -> None:
+        credentials.pause(old, "No credit is left.")
+        switching.spread(timezone.now())
+        raise errors.Refused(details="This account may not use it.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(readying, "_prepare", prepare)
+        readying.make_ready(with_picture.pk)
+    moved = fresh(with_picture)
+    assert (moved.status, moved.credential) == (Status.QUEUED, other)
+    assert moved.due_at <= timezone.now()
