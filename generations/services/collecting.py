@@ -1,5 +1,6 @@
 """Bringing the pictures home, each by itself: one that cannot be fetched does not lose its siblings."""
 
+import contextlib
 import hashlib
 import logging
 import uuid
@@ -17,7 +18,7 @@ from generations.lifecycle import advance
 from generations.models import Generation, Image, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Output, Progress, Task
-from generations.providers.registry import find
+from generations.providers.registry import PROVIDERS, find
 from generations.services.common import account_of, deadlines, fail, free_call, lane, paced
 from klingweb.secrets import Undecryptable
 
@@ -100,6 +101,7 @@ def begin_collecting(generation: Generation, progress: Progress, answer: str) ->
         fields["asked"] = len(progress.outputs)
     with transaction.atomic():
         if advance(generation, Status.COLLECTING, reason=f"{provider.label} is done", answer=answer, **fields):
+            generation.images.filter(state=Image.State.LOST).delete()  # of an earlier time, that somebody has corrected
             made = Image.objects.bulk_create(_pending(generation, output) for output in progress.outputs)
             transaction.on_commit(lambda: queue.enqueue_collects(image.pk for image in made))
             return True
@@ -130,12 +132,15 @@ def brought(generation: Generation, files: Sequence[IO[bytes]]) -> list[Image]:
     return made
 
 
-def take(generation: Generation, made: list[Image], reason: str) -> None:
-    """End a generation with pictures that are here already."""
+def take(generation: Generation, made: list[Image], reason: str) -> bool:
+    """End a generation with pictures that are here already. False where somebody else was first: they are dropped."""
     with transaction.atomic():
-        if advance(generation, Status.COLLECTING, reason=reason, problem="", problem_details=""):
+        if taken := advance(generation, Status.COLLECTING, reason=reason, problem="", problem_details=""):
             Image.objects.bulk_create(made)
+    for image in () if taken else made:
+        images.forget(image)
     settle(generation)
+    return taken
 
 
 def due_images(now: datetime) -> list[uuid.UUID]:
@@ -147,9 +152,10 @@ def due_images(now: datetime) -> list[uuid.UUID]:
 def settle(generation: Generation) -> None:
     """End a collecting generation when none of its pictures is on its way any more."""
     states = list(generation.images.values_list("state", flat=True))
-    kept = states.count(Image.State.KEPT)
-    if generation.status != Status.COLLECTING or not set(states).isdisjoint(Image.ON_ITS_WAY):
+    waits = {Image.State.PENDING} if _is_over(generation) else set(Image.ON_ITS_WAY)  # thumbnails may come later still
+    if generation.status != Status.COLLECTING or not waits.isdisjoint(states):
         return
+    kept = sum(state in Image.HERE for state in states)
     cost = {} if generation.cost is not None else _cost_told(generation)
     if kept:
         advance(generation, Status.SUCCEEDED, reason=f"{kept} of {generation.asked} pictures kept", **cost)
@@ -158,9 +164,17 @@ def settle(generation: Generation) -> None:
         fail(generation, gone, **cost)
 
 
+def _is_over(generation: Generation) -> bool:
+    """Whether its provider keeps nothing of it any more."""
+    with contextlib.suppress(LookupError):  # neither its provider nor its operation need be there any more
+        return generation.created + deadlines(generation).retention < timezone.now()
+    return False
+
+
 def _cost_told(generation: Generation) -> dict[str, Any]:
     """What the provider says that it charged, where it is asked for that apart."""
-    costs = find(generation.provider, generation.operation)[0].costs
+    provider = PROVIDERS.get(generation.provider)
+    costs = provider.costs if provider else None
     if not costs or not generation.provider_task_id:
         return {}
     task = Task(generation.provider_task_id, str(generation.pk))
@@ -168,7 +182,7 @@ def _cost_told(generation: Generation) -> dict[str, Any]:
         request = costs.build(task, account_of(generation), timezone.now())
         reply = client.shared().send(free_call(generation.credential, request, deadlines(generation).query)).result()
         cost = costs.parse(reply) if isinstance(reply, httpx.Response) else None
-    except (errors.ProviderError, Undecryptable) as error:
+    except (errors.ProviderError, Undecryptable, LookupError) as error:
         log.info("%s: the cost is not known yet (%s)", generation.pk, type(error).__name__)
         return {}
     return {"cost": cost.amount, "cost_unit": cost.unit} if cost else {}
@@ -205,7 +219,7 @@ def _postpone(image: Image, reason: str, *, gone: bool = False, to: Image.State 
     What is not here is lost once the provider's retention ends, or once the provider says often enough that it is gone.
     """
     generation, now = image.generation, timezone.now()
-    expired = generation.created + deadlines(generation).retention < now
+    expired = _is_over(generation)
     late = (generation.submitted_at or generation.created) + paced(GONE_AFTER_SECONDS) < now
     lost = to == Image.State.PENDING and (expired or (gone and late and image.attempts >= GONE_AFTER))
     pause = paced(min(5 * 2**image.attempts, 3600))

@@ -131,7 +131,8 @@ def it_was_made(generation: Generation, task_id: str, person: User) -> None:
     known = progress.task_id or task_id
     if owned([known], generation):
         raise CannotTell("That task belongs to another generation. Check the id and paste it again.")
-    _found(generation, known, f"{person.display_name} found it at the provider")
+    if not _found(generation, known, f"{person.display_name} found it at the provider"):
+        raise CannotTell("This generation is not waiting for a decision any more.")
     ledger.write(generation.team, person, "it was made", generation, f"Task {known} at the provider")
 
 
@@ -144,7 +145,8 @@ def here_they_are(generation: Generation, files: Sequence[IO[bytes]], person: Us
     brought = collecting.brought(generation, files)
     if not brought:
         raise CannotTell("One of the files is not a whole PNG, JPEG or WebP picture. Choose them again.")
-    collecting.take(generation, brought, f"{person.display_name} brought the pictures")
+    if not collecting.take(generation, brought, f"{person.display_name} brought the pictures"):
+        raise CannotTell("This generation is not waiting for a decision any more.")
     ledger.write(generation.team, person, "it was made", generation, f"{len(brought)} pictures brought")
 
 
@@ -184,9 +186,9 @@ def _ask(generation: Generation, task_id: str) -> Progress:
         raise CannotTell(f"{error.sentence} Try again when that is mended.") from None
 
 
-def _found(generation: Generation, task_id: str, reason: str) -> None:
+def _found(generation: Generation, task_id: str, reason: str) -> bool:
     moment = timezone.now()
-    advance(generation, Status.RUNNING, reason=reason, provider_task_id=task_id, due_at=moment, **NO_PROBLEM)
+    return advance(generation, Status.RUNNING, reason=reason, provider_task_id=task_id, due_at=moment, **NO_PROBLEM)
 
 
 def _search(generation: Generation, listed: tuple[Listed, ...]) -> None:

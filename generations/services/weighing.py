@@ -85,8 +85,8 @@ def _verdict(generation: Generation, before: BalanceReading, after: BalanceReadi
     if not fall:
         return f"The balance did not fall {span}, so it was probably not made."
     said, expected = f"The balance fell by {_amount(fall, unit)} {span}", _expected(generation, unit)
-    if expected is not None and fall < expected / 2:
-        return f"{said}, which is less than this request costs, so it was probably not made."
+    if expected is not None and fall < expected / generation.asked / 2:
+        return f"{said}, which is less than one of its pictures costs, so it was probably not made."
     if is_restored(generation):
         return f"{said}. What else was sent before the backup was restored is not known here."
     if others := _sent_between(generation, before.at, after.at):

@@ -278,9 +278,10 @@ class House:
 
     def _is_whole(self, picture: str, sha256: str) -> bool:
         answers = [self.client.get(f"/images/{picture}/{name}") for name in ("original", *THUMBNAILS)]
-        if 404 in (each.status_code for each in answers):
+        assert {each.status_code for each in answers} <= {200, 404}
+        if answers[0].status_code == 404:
             return False
-        assert [each.status_code for each in answers] == [200] * 3
+        answers = [each for each in answers if each.status_code == 200]  # small copies follow
         for each in answers:
             with Pillow.open(io.BytesIO(each.content)) as shown:
                 shown.load()

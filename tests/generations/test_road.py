@@ -14,10 +14,10 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image as Pillow
 
-from generations import assets, credentials, follower, images
+from generations import assets, credentials, follower, images, tasks
 from generations.models import Credential, Generation, Image, Status
 from generations.providers import client, kling
-from generations.providers.exchange import Progress
+from generations.providers.exchange import Output, Progress
 from generations.providers.fields import PictureBounds
 from generations.services import collecting, following, readying, submission
 from klingweb.accounts.models import Team, User
@@ -377,3 +377,50 @@ def test_a_database_that_is_away_while_a_picture_is_kept_loses_nothing(
             collecting.collect(generation.images.get().pk)
     Image.objects.update(due_at=timezone.now())
     assert follow(generation).status == Status.SUCCEEDED
+
+
+DONE = Progress("succeeded", outputs=(Output(0, "https://p1.example.com/a.png"),))
+
+
+def collected(ask: Ask, **fields: object) -> Generation:
+    """One whose provider has just said that it is done."""
+    generation = ask()
+    now = timezone.now()
+    Generation.objects.update(status=Status.RUNNING, submitted_at=now, provider_task_id="task", **fields)
+    generation.refresh_from_db()
+    assert collecting.begin_collecting(generation, DONE, "")
+    return generation
+
+
+def test_one_whose_pictures_were_lost_can_be_brought_home_when_a_person_finds_it_again(ask: Ask) -> None:
+    generation = collected(ask, doubts=1)
+    Image.objects.update(state=Image.State.LOST)
+    collecting.settle(generation)
+    assert generation.status == Status.FAILED
+    Generation.objects.update(status=Status.RUNNING, finished_at=None)
+    generation.refresh_from_db()
+    assert collecting.begin_collecting(generation, DONE, "")
+    assert [each.state for each in generation.images.all()] == [Image.State.PENDING]
+
+
+def test_thumbnails_that_can_never_be_made_do_not_keep_a_request_open_for_ever(ask: Ask) -> None:
+    long_ago = timezone.now() - timedelta(days=60)
+    generation = collected(ask)
+    Image.objects.update(state=Image.State.ARRIVED)
+    collecting.settle(generation)
+    assert generation.status == Status.COLLECTING
+    generation.created = long_ago
+    collecting.settle(generation)
+    assert generation.status == Status.SUCCEEDED
+
+
+def test_the_sweep_goes_on_behind_one_whose_operation_is_not_offered_any_more(ask: Ask, credential: Credential) -> None:
+    generation = collected(ask)
+    Image.objects.update(state=Image.State.LOST)
+    Generation.objects.update(operation="gone")
+    Credential.objects.update(removed_at=timezone.now())
+    tasks.sweep()
+    generation.refresh_from_db()
+    credential.refresh_from_db()
+    assert generation.status == Status.FAILED
+    assert credential.erased_at

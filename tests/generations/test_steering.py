@@ -206,7 +206,7 @@ def test_a_balance_that_fell_is_shown_as_evidence(
     generation.estimate_usd = Decimal("0.151")
     for left, said in (
         ("1000", "did not fall"),
-        ("999.99", "less than this request costs"),
+        ("999.99", "less than one of its pictures costs"),
         ("1050", "rose by $50.00 between"),
     ):
         BalanceReading.objects.filter(pk=reading.pk).update(left=Decimal(left))
