@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
-from django.db import DatabaseError, DataError, close_old_connections
+from django.db import DatabaseError, DataError, IntegrityError, close_old_connections
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 TICK = 0.2  # seconds; how late an accepted request may be noticed
 OPEN_CALLS = client.CONNECTIONS  # per credential and kind, so that a slow provider delays nobody else
 BATCH = 200  # polls begun in one step
+LONGER = 4  # times a turn, at most; with the longest paid call behind it, less than the cluster's timeout
 SORE = 60  # seconds; how long a row that raised an error is left alone
 
 
@@ -95,7 +96,9 @@ class Turn:
 
     def __init__(self, budget: float | None = None) -> None:
         self.token = str(uuid.uuid4())
-        self.ends = time.monotonic() + (settings.FOLLOWER_TURN if budget is None else budget)
+        turn = settings.FOLLOWER_TURN if budget is None else budget
+        self.ends = time.monotonic() + turn
+        self.ends_at_last = time.monotonic() + turn * LONGER
         self.inbox: queues.SimpleQueue[Answered] = queues.SimpleQueue()
         self.asked: set[uuid.UUID] = set()  # generations with an open poll
         self.open: Counter[tuple[int, bool]] = Counter()  # open calls by credential and whether they are paid
@@ -107,7 +110,7 @@ class Turn:
 
     def run(self, *, until: Callable[[], bool] = asked_to_stop) -> None:
         """Follow until the time is up, the lease is lost or `until` says so; then hand on and wait for paid calls."""
-        while time.monotonic() < self.ends and not until():
+        while self._goes_on() and not until():
             try:
                 if not self._keep_lease():
                     break
@@ -120,8 +123,16 @@ class Turn:
             release_lease(self.token)
             if not until():
                 queue.nudge_follower()
-        while any(count for (_, paid), count in self.open.items() if paid):
+        while self._awaits_paid():
             self._receive()
+
+    def _goes_on(self) -> bool:
+        """Whether its time is not up. It has more while it would have to wait for paid calls without following."""
+        now = time.monotonic()
+        return now < self.ends or (now < self.ends_at_last and self._awaits_paid())
+
+    def _awaits_paid(self) -> bool:
+        return any(count for (_, paid), count in self.open.items() if paid)
 
     def _keep_lease(self) -> bool:
         if time.monotonic() - self.renewed > settings.FOLLOWER_LEASE / 4:
@@ -223,7 +234,7 @@ class Turn:
         opened = answered.open
         try:
             opened.finish(answered.reply)
-        except DataError:
+        except (DataError, IntegrityError):
             log.exception("%s: the answer holds something that the database refuses", opened.generation)
         except DatabaseError as error:
             log.warning("%s: the answer could not be written yet (%s)", opened.generation, type(error).__name__)

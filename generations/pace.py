@@ -8,18 +8,21 @@ from generations.models import Generation, Pace
 
 KEPT = 20  # of the last ones
 ENOUGH = 5  # before that, nothing is known
+LATE = 4  # times as long as usual
 SOONER = 0.9  # of the quickest: looked for earlier each time it is there already, so that we notice a quicker provider
 EXPECTED = 1.25  # of the slowest: by then a webhook has told
 
 
 def note(generation: Generation, now: datetime) -> None:
     """Remember how long this one took, whose provider has just said that it is done."""
-    if not generation.submitted_at:
-        return
-    took = round((now - generation.submitted_at).total_seconds(), 1)
+    took = round((now - generation.submitted_at).total_seconds(), 1) if generation.submitted_at else 0
+    if took <= 0:
+        return  # the clock was set back
     known, _ = Pace.objects.get_or_create(
         provider=generation.provider, operation=generation.operation, model_name=generation.model_name
     )
+    if len(known.seconds) >= ENOUGH and took > LATE * statistics.median(known.seconds):
+        return  # nobody looked for so long
     known.seconds = [*known.seconds, took][-KEPT:]
     known.save(update_fields=["seconds"])
 

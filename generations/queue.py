@@ -58,6 +58,11 @@ def nudge_follower() -> None:
         enqueue("generations.tasks.follow", cluster=FAST)
 
 
+def is_followed(now: datetime) -> bool:
+    """Whether somebody follows, and need not be helped."""
+    return held(Lease.objects.filter(name=FOLLOWER).values_list("expires_at", flat=True).first(), now)
+
+
 def held(until: datetime | None, now: datetime) -> bool:
     """Whether a lease until then is believed: one that ends far in the future was written by a clock gone wrong."""
     return until is not None and now < until < now + timedelta(seconds=3 * settings.FOLLOWER_LEASE)

@@ -11,6 +11,8 @@ from generations.services import clock, collecting, keys, readying, weighing
 
 def follow() -> None:
     """One turn of the follower, and the next one behind it."""
+    if queue.is_followed(timezone.now()):
+        return
     clock.heal()
     queue.enqueue_ready(readying.due_generations(timezone.now()))
     queue.enqueue_collects(collecting.due_images(timezone.now()))

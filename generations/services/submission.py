@@ -18,6 +18,7 @@ from generations.providers.exchange import FateUnknown, NotSent, Order, Reply, S
 from generations.providers.registry import find
 from generations.services.collecting import begin_collecting
 from generations.services.common import (
+    LONGEST_REST,
     NO_PROBLEM,
     account_of,
     deadlines,
@@ -33,6 +34,7 @@ from generations.services.readying import rest
 
 log = logging.getLogger(__name__)
 
+SOONEST = 1.0  # seconds; whatever a provider says
 RETRY_AFTER = 10.0  # seconds; for what could not be sent
 LATEST_LOOK = 120.0  # seconds after the POST, however long requests have taken so far
 LONGEST = 600.0  # seconds; no provider's paid call takes longer
@@ -167,7 +169,7 @@ def _refuse(generation: Generation, error: errors.ProviderError, answer: str) ->
     elif isinstance(error, errors.ReferenceUnknown) and not generation.renewed:
         _renew(generation, answer)
     elif error.waits:
-        pause = paced(RETRY_AFTER) if error.retry_after is None else timedelta(seconds=error.retry_after)
+        pause = paced(RETRY_AFTER) if error.retry_after is None else _told(error.retry_after)
         problem = "" if error.pauses_credential else error.sentence
         _requeue(generation, error.sentence, pause, answer, problem=problem, **anew)
         if not error.pauses_credential:
@@ -178,6 +180,11 @@ def _refuse(generation: Generation, error: errors.ProviderError, answer: str) ->
     else:
         fail(generation, error.sentence, code=error.code, details=error.details, answer=answer)
     log.warning("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)
+
+
+def _told(seconds: float) -> timedelta:
+    """As long as a provider asks for, within reason."""
+    return min(max(timedelta(seconds=seconds), paced(SOONEST)), paced(LONGEST_REST))
 
 
 def _renew(generation: Generation, answer: str) -> None:

@@ -54,7 +54,7 @@ def _context(request: SignedIn, open_page: "OpenPage", heard: "Heard") -> dict[s
         "page": open_page.page,
     }
     if open_page.page == "generation" and changed:
-        context = detail.context_of(request, changed[0]) | context
+        context |= detail.context_of(request, changed[0])
     if open_page.queue:
         listed = queue_page.context_of(request, membership(request), open_page.queue)
         context = listed | context | {"moving": heard.moving or listed["moving"]}
@@ -135,4 +135,4 @@ def _moment(text: str, now: datetime) -> datetime:
         since = datetime.fromtimestamp(float(text), tz=UTC)
     except (ValueError, OverflowError, OSError):
         return now - LONGEST_AGO
-    return max(since, now - LONGEST_AGO)
+    return min(max(since, now - LONGEST_AGO), now)

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from generations import queue
 from generations.models import Credential, Generation, Lease, Status
-from klingweb.accounts.models import User
+from klingweb.accounts import services as accounts
+from klingweb.accounts.models import Role, User
 from tests.cast import sign_in
 from tests.road import Ask, finish
 from tests.states import every_state, put
@@ -263,3 +264,13 @@ def test_a_lease_that_has_ended_or_that_no_clock_can_have_written_is_not_believe
     assert not queue.held(now + wrong, now)
     assert not queue.held(None, now)
     assert queue.held(now + timedelta(seconds=1), now)
+
+
+def test_the_news_of_a_generation_show_what_one_may_do_in_its_team(client: Client, victor: User, ask: Ask) -> None:
+    generation = ask()
+    accounts.ensure_membership(accounts.ensure_team("A team of his own"), victor, Role.ADMIN)
+    sign_in(client, victor)
+    page = client.get(f"/g/{generation.pk}/").content.decode()
+    news = client.get("/changes/", {"page": "generation", "g": f"{generation.pk}.1.0"}).content.decode()
+    assert "A vase" in news
+    assert [text.count("/cancel/") for text in (page, news)] == [0, 0]

@@ -1,5 +1,6 @@
 """The loop itself: its lease, what it does with what others left behind, and when the database is away."""
 
+import time
 import uuid
 from datetime import timedelta
 
@@ -251,3 +252,19 @@ def test_what_waits_can_be_canceled_and_what_has_left_cannot(bob: User, ask: Ask
 def test_polls_are_quick_at_first_and_slower_for_the_long_ones(ask: Ask, minutes: int, seconds: int) -> None:
     generation = sent_by("one", ask, ago=timedelta(minutes=minutes))
     assert following.pause(generation, timezone.now()).total_seconds() == seconds
+
+
+def test_a_turn_goes_on_while_it_has_to_wait_for_a_paid_answer_anyway(ask: Ask, sandbox: str) -> None:
+    ask("[slow-answer] A letter")
+    turn, late = Turn(0.5), []
+    turn.run(until=lambda: bool(late.append(time.monotonic() > turn.ends)))  # type: ignore[func-returns-value]
+    assert True in late
+    assert Generation.objects.get().status == Status.RUNNING
+
+
+def test_while_somebody_follows_another_turn_does_nothing_at_all(ask: Ask) -> None:
+    ask()
+    assert take_lease("somebody else")
+    forget_messages()
+    tasks.follow()
+    assert messages() == []

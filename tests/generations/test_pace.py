@@ -134,3 +134,11 @@ def test_form_and_card_tell_the_usual_time_as_it_was_here(client: Client, bob: U
 @pytest.mark.parametrize(("seconds", "words"), [(8, "8 s"), (47, "45 s"), (58, "1 min"), (76, "1 min 15 s")])
 def test_a_usual_time_is_no_more_exact_than_it_can_be(seconds: int, words: str) -> None:
     assert about(seconds) == f"about {words}"
+
+
+def test_what_nobody_looked_at_for_hours_and_a_clock_that_was_set_back_teach_nothing(ask: Ask) -> None:
+    for _ in range(pace.ENOUGH):
+        end(run(ask), 40)
+    end(run(ask), 4000)
+    end(run(ask), -4000)
+    assert [round(each) for each in Pace.objects.get().seconds] == [40] * pace.ENOUGH
