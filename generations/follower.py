@@ -22,7 +22,7 @@ from typing import Protocol
 
 from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError, close_old_connections
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
 from generations import credentials, dispatch, images, queue
@@ -157,9 +157,14 @@ class Turn:
         for credential in [] if images.obstacle() else awake:
             while self.open[credential.pk, True] < OPEN_CALLS and (chosen := dispatch.next_for(credential, now)):
                 with self._tending(chosen):
-                    if call := submission.begin(chosen, self.token):
-                        finish = partial(submission.finish, chosen.pk, self.token)
-                        self._send(Open(chosen.pk, credential.pk, call, finish))
+                    if not (call := submission.begin(chosen, self.token, where=self._is_mine())):
+                        break
+                    finish = partial(submission.finish, chosen.pk, self.token, sent=chosen.submitted_at)
+                    self._send(Open(chosen.pk, credential.pk, call, finish))
+
+    def _is_mine(self) -> Q:
+        """Whoever has lost the lease while it stood still has counted slots that another one fills by now."""
+        return Q(Exists(Lease.objects.filter(name=queue.FOLLOWER, token=self.token)))
 
     def _spread(self) -> None:
         """What was left open may change over. Whatever goes wrong there must not end the turn: paid calls are open."""

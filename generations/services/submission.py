@@ -40,8 +40,8 @@ LATEST_LOOK = 120.0  # seconds after the POST, however long requests have taken 
 LONGEST = 600.0  # seconds; no provider's paid call takes longer
 
 
-def begin(generation: Generation, token: str) -> client.Call | None:
-    """Claim a queued generation and give its paid call. None where somebody else was first.
+def begin(generation: Generation, token: str, *, where: Q | None = None) -> client.Call | None:
+    """Claim a queued generation and give its paid call. None where somebody else was first, or `where` does not hold.
 
     `submitting` is committed before the call exists for anybody who could send it.
     """
@@ -67,7 +67,7 @@ def begin(generation: Generation, token: str) -> client.Call | None:
     )
     reason = f"Sending to {provider.label} with {generation.credential}"
     fields: dict[str, Any] = {"token": token, "submitted_at": now, "delivered": 0 if webhook else None}
-    as_built = Q(credential=generation.credential_id, ready=True)
+    as_built = Q(credential=generation.credential_id, ready=True) & (where or Q())
     return call if advance(generation, Status.SUBMITTING, reason=reason, where=as_built, **fields) else None
 
 
@@ -88,10 +88,15 @@ def _make_ready_again(generation: Generation) -> None:
         queue.enqueue_ready([generation.pk])
 
 
-def finish(pk: uuid.UUID, token: str, reply: Reply) -> None:
-    """Note what became of the paid call that the turn of this token sent. A late answer still counts."""
+def finish(pk: uuid.UUID, token: str, reply: Reply, *, sent: datetime | None = None) -> None:
+    """Note what became of the paid call that the turn of this token sent. A late answer still counts.
+
+    One turn may send twice: the answer to what it `sent` then says nothing of what it sent later.
+    """
     generation = load(pk)
     if not generation or generation.token != token or generation.status not in (Status.SUBMITTING, Status.UNCONFIRMED):
+        return
+    if sent and generation.submitted_at != sent:
         return
     if isinstance(reply, NotSent):
         reason = f"It could not be sent: {reply.reason} It is tried again by itself."

@@ -3,6 +3,7 @@
 import time
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -11,7 +12,7 @@ from django_q.models import Failure
 from django_q.signals import post_execute
 from pytest_django import Settings
 
-from generations import follower, queue, tasks
+from generations import dispatch, follower, queue, tasks
 from generations.follower import Turn, release_lease, take_lease
 from generations.models import Credential, Event, Generation, Heartbeat, Image, Lease, Status
 from generations.providers.exchange import FateUnknown, NotSent
@@ -112,6 +113,38 @@ def test_an_answer_for_another_turn_or_for_what_is_gone_changes_nothing(ask: Ask
     assert generation.status == Status.SUBMITTING
 
 
+def test_an_answer_that_comes_twice_says_nothing_of_what_the_same_turn_sent_later(ask: Ask) -> None:
+    generation = ask()
+    assert submission.begin(generation, "one")
+    first = generation.submitted_at
+    submission.finish(generation.pk, "one", NotSent("The line was never there."), sent=first)
+    Generation.objects.update(due_at=timezone.now())
+    generation.refresh_from_db()
+    assert submission.begin(generation, "one")
+    submission.finish(generation.pk, "one", NotSent("The line was never there."), sent=first)
+    generation.refresh_from_db()
+    assert generation.status == Status.SUBMITTING
+    submission.finish(generation.pk, "one", NotSent("The line was never there."), sent=generation.submitted_at)
+    generation.refresh_from_db()
+    assert generation.status == Status.QUEUED
+
+
+def test_a_turn_that_lost_the_lease_while_it_counted_slots_sends_nothing(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation, next_for = ask(), dispatch.next_for
+
+    def slowly(*arguments: Any) -> Generation | None:
+        chosen = next_for(*arguments)
+        Lease.objects.update(token="another's")
+        return chosen
+
+    monkeypatch.setattr(dispatch, "next_for", slowly)
+    Turn(0.1).run()
+    generation.refresh_from_db()
+    assert generation.status == Status.QUEUED
+
+
 def test_an_unknown_fate_is_noted_once(ask: Ask) -> None:
     generation = sent_by("one", ask)
     submission.finish(generation.pk, "one", FateUnknown("The line dropped."))
@@ -153,10 +186,10 @@ def test_the_answer_to_a_paid_request_outlives_a_database_that_is_away(
 ) -> None:
     really, failures = submission.finish, iter([True, True])
 
-    def finish(*arguments: object) -> None:
+    def finish(*arguments: object, **more: object) -> None:
         if next(failures, False):
             raise OperationalError("database is locked")
-        really(*arguments)  # type: ignore[arg-type]
+        really(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(submission, "finish", finish)
     assert follow(ask()).status == Status.SUCCEEDED

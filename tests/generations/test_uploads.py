@@ -192,6 +192,18 @@ def test_where_nobody_answers_it_is_tried_again_and_nothing_fails(halden: Team, 
     assert timezone.now() < generation.due_at < timezone.now() + timedelta(minutes=1)
 
 
+def test_a_question_about_accounts_that_finds_nothing_is_asked_again_and_nothing_fails(
+    halden: Team, bob: User, sandbox: str
+) -> None:
+    relay = key(halden, "useapi")
+    Credential.objects.filter(pk=relay.pk).update(base_url="sandbox:elsewhere")
+    generation = asked(bob, relay, "kolors")
+    readying.make_ready(generation.pk)
+    generation.refresh_from_db()
+    assert (generation.status, generation.ready) == (Status.QUEUED, False)
+    assert timezone.now() < generation.due_at < timezone.now() + timedelta(minutes=1)
+
+
 def test_a_refused_key_pauses_the_credential_and_the_request_waits(
     halden: Team, bob: User, asset: Asset, sandbox: str
 ) -> None:
