@@ -65,7 +65,7 @@ def advance(
     now = timezone.now()
     fields |= {"status": to, "changed": now}
     fields["finished_at"] = now if to in TERMINAL else None
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if not Generation.objects.filter(where, pk=generation.pk, status=before).update(**fields):
             return False
         event = Event(generation=generation, at=now, before=before, after=to, reason=reason[:300])

@@ -10,7 +10,6 @@ from typing import IO, Any
 
 import httpx
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, F
 from django.utils import timezone
 
 from generations import credentials, images, queue
@@ -36,13 +35,17 @@ def collect(pk: uuid.UUID) -> None:
     own, which lets pass those that nobody has seen yet.
     """
     now = timezone.now()
-    if unseen := _first_unseen(pk, now):
+    due = Image.objects.filter(pk=pk, state__in=Image.ON_ITS_WAY, due_at__lte=now)
+    image = due.select_related("generation__credential").first()
+    if not image:
+        return
+    if image.state == Image.State.ARRIVED and (unseen := _first_unseen(now)):
         queue.enqueue_collects([unseen, pk])
         return
-    due = Image.objects.filter(pk=pk, state__in=Image.ON_ITS_WAY, due_at__lte=now)
-    if not due.update(due_at=now + paced(LEASE), attempts=F("attempts") + 1):
+    image.attempts += 1
+    unclaimed = Image.objects.filter(pk=pk, state=image.state, due_at=image.due_at)
+    if not unclaimed.update(due_at=now + paced(LEASE), attempts=image.attempts):
         return
-    image = Image.objects.select_related("generation__credential").get(pk=pk)
     try:
         if image.state == Image.State.PENDING:
             _bring_home(image)
@@ -55,11 +58,10 @@ def collect(pk: uuid.UUID) -> None:
         _postpone(image, "The picture could not be kept here. The log says why.", to=Image.State(image.state))
 
 
-def _first_unseen(pk: uuid.UUID, now: datetime) -> uuid.UUID | None:
-    """A picture that waits to be fetched, where this one is here already."""
-    waits = Image.objects.filter(state=Image.State.PENDING, due_at__lte=now).order_by("due_at")
-    arrived = Image.objects.filter(pk=pk, state=Image.State.ARRIVED)
-    return waits.filter(Exists(arrived)).values_list("pk", flat=True).first()
+def _first_unseen(now: datetime) -> uuid.UUID | None:
+    """A picture that waits to be fetched."""
+    waits = Image.objects.filter(state=Image.State.PENDING, due_at__lte=now)
+    return waits.order_by("due_at").values_list("pk", flat=True).first()
 
 
 def _bring_home(image: Image) -> None:
@@ -101,7 +103,8 @@ def begin_collecting(generation: Generation, progress: Progress, answer: str) ->
         fields["asked"] = len(progress.outputs)
     with transaction.atomic():
         if advance(generation, Status.COLLECTING, reason=f"{provider.label} is done", answer=answer, **fields):
-            generation.images.filter(state=Image.State.LOST).delete()  # of an earlier time, that somebody has corrected
+            if generation.doubts:  # it may have been collected before, and what was lost then be found again
+                generation.images.filter(state=Image.State.LOST).delete()
             made = Image.objects.bulk_create(_pending(generation, output) for output in progress.outputs)
             transaction.on_commit(lambda: queue.enqueue_collects(image.pk for image in made))
             return True

@@ -8,11 +8,12 @@ from typing import Any
 
 import httpx
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from generations import credentials, deliveries
 from generations.lifecycle import advance
-from generations.models import Credential, Generation, Status
+from generations.models import Credential, Generation, Reading, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Account, Task
 from generations.providers.registry import PROVIDERS, find
@@ -29,8 +30,10 @@ KEY_OF = "klingweb.key_of"  # in a request's extensions: since when the credenti
 
 
 def load(pk: uuid.UUID) -> Generation | None:
-    """The generation with its credential, as it is now."""
-    return Generation.objects.select_related("credential").filter(pk=pk).first()
+    """The generation with its credential, as it is now, and whether its answers are read by rules of the team's own."""
+    rules = Reading.objects.filter(team=OuterRef("team"), provider=OuterRef("provider"))
+    found = Generation.objects.select_related("credential").annotate(has_rules=Exists(rules))
+    return found.filter(pk=pk).first()
 
 
 def lane(generation: Generation) -> str:
