@@ -27,6 +27,7 @@ class Weather:
     late_requests: float = 0.0  # of paid calls: they arrive after their sender has given up
     lost_answers: float = 0.0
     doubled_answers: float = 0.0  # of answers: they are given twice, at once or later
+    astray: float = 0.0  # of paid calls: unsent, lost, slow and doubled, so often each
     unsent: float = 0.0
     refusals: float = 0.0  # of calls that arrive: for a while, for good, or for the key
     broken_answers: float = 0.0
@@ -92,8 +93,8 @@ class Chaos:
         self.weather = drawn(rng)
         self.down_until = 0.0
 
-    def lose_answers(self) -> None:
-        self.weather = replace(self.weather, lost_answers=MOST["lost_answers"])
+    def forget_answers(self) -> None:
+        self.weather = replace(self.weather, astray=0.3)
 
     def calm_down(self) -> None:
         self.weather = CALM
@@ -155,12 +156,12 @@ class Chaos:
             self._tell(process, f"holds an answer for {pause} s")
             process.sleep(self.clock.elapsed + pause)
 
-    def again(self) -> float | None:
+    def again(self, *, paid: bool) -> float | None:
         """After how many seconds an answer comes once more, if it does."""
-        if self.rng.random() >= self.weather.doubled_answers:
+        if self.rng.random() >= max(self.weather.doubled_answers, self.weather.astray if paid else 0):
             return None
         self.count("answers given twice")
-        return self.rng.choice((0.0, 0.5, 5.0, 15.0, 40.0))
+        return self.rng.choice((0.0, 0.5, 5.0, 11.0, 12.0, 13.0, 40.0))
 
     def at_send(self, what: str) -> None:
         """Before something leaves a process that others will see."""

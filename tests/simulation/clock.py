@@ -64,6 +64,7 @@ class Process:
         self.spent = 0.0  # seconds by which its turn is over sooner
         self.seen = -1  # how much had changed when it last looked
         self.done = False
+        self.calls = 0  # whose answers it waits for
         self.nap = 0
         self.asleep = False
         self.crash: Exception | None = None
@@ -167,12 +168,14 @@ class Future:
 
     def __init__(self, owner: Process) -> None:
         self.owner = owner
+        owner.calls += 1
         self.answers: list[Any] = []
         self.callbacks: list[Callable[[Future], object]] = []
 
     def resolve(self, answer: object) -> None:
         if self.answers or not self.owner.alive:
             return
+        self.owner.calls -= 1
         self.answers.append(answer)
         for callback in self.callbacks:
             callback(self)

@@ -31,7 +31,7 @@ OTHER_KEY = (
 ON_ITS_WAY = tuple(map(str, Image.ON_ITS_WAY))  # as SQL reads it
 LONGEST_PAUSE = timedelta(seconds=3700)
 PASSED_OVER = 3  # times, for each person of the team
-CLEARED_AFTER = 900.0  # seconds since it was sent: a provider that can be asked has been asked often enough
+CLEARED_AFTER = 900.0  # seconds in which it can be asked for: a provider has been asked often enough
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class Witness:
         if status == Status.RUNNING:
             return any(each.ends > 10**8 for each in self.world.providers.by_life.get(life.number, []))
         if status == Status.UNCONFIRMED:
-            age = self.world.clock.elapsed - self._elapsed(submitted)
+            age = self.world.clock.elapsed - max(self._elapsed(submitted), self.world.calm)
             return provider not in unconfirmed.findable() or age > CLEARED_AFTER
         return False
 

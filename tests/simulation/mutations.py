@@ -25,6 +25,7 @@ from klingweb.accounts.models import User
 
 Make = Callable[[], dict[str, Any]]
 MUTATIONS: dict[str, Make] = {}
+NOT_FOUND = unconfirmed._not_found
 
 
 def mutation(*rules: str) -> Callable[[Make], Make]:
@@ -224,6 +225,9 @@ def no_task_has_no_id() -> dict[str, Any]:
 
 
 def _sent_again(generation: Generation, now: datetime) -> None:
+    if PROVIDERS[generation.provider].finds_by_external_id:
+        NOT_FOUND(generation, now)
+        return
     sent = generation.submitted_at or now
     late = timedelta(seconds=common.deadlines(generation).create + unconfirmed.UNKNOWN_AFTER)
     if sent + late < now and generation.doubts == 1:
@@ -242,12 +246,17 @@ def a_refusal_of_the_second_is_the_end() -> dict[str, Any]:
     return {"generations.services.submission._refuse": hasty}
 
 
-@mutation("nothing is paid twice", "sent after it is written down", "no slot limit is exceeded")
+@mutation(
+    "nothing is paid twice",
+    "nothing fails by mistake",
+    "sent after it is written down",
+    "no slot limit is exceeded",
+)
 def finish_ignores_the_token() -> dict[str, Any]:
     """A reply is applied to whatever request is open now."""
     finish = submission.finish
 
-    def anyhow(pk: uuid.UUID, token: str, reply: Reply) -> None:
+    def anyhow(pk: uuid.UUID, token: str, reply: Reply, **_: Any) -> None:
         generation = common.load(pk)
         finish(pk, generation.token if generation else token, reply)
 
@@ -259,8 +268,8 @@ def unsent_is_believed_of_everything() -> dict[str, Any]:
     """A line that breaks is taken for one that was never there."""
     finish = submission.finish
 
-    def believing(pk: uuid.UUID, token: str, reply: Reply) -> None:
-        finish(pk, token, reply if isinstance(reply, httpx.Response) else NotSent(reply.reason))
+    def believing(pk: uuid.UUID, token: str, reply: Reply, **more: Any) -> None:
+        finish(pk, token, reply if isinstance(reply, httpx.Response) else NotSent(reply.reason), **more)
 
     return {"generations.services.submission.finish": believing}
 

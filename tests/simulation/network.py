@@ -45,10 +45,11 @@ class Network:
         if call.paid:
             world.witness.paid_call_leaves(call)
         weather, draw = world.chaos.weather, self.rng.random()
-        if draw < weather.unsent:
+        astray = weather.astray if call.paid else 0
+        if draw < max(weather.unsent, astray):
             self._later(self.rng.choice((0.01, 1.0, call.deadline)), future, NotSent("The line failed (ConnectError)."))
             return future
-        draw -= weather.unsent
+        draw -= max(weather.unsent, astray)
         if draw < weather.lost_requests:
             world.say(owner.name, f"{name} is lost on its way")
             self._later(self._silence(call), future, FateUnknown("No answer came."))
@@ -67,7 +68,8 @@ class Network:
         answer = self.world.providers.answer(call.request, paid=call.paid)
         if future is None:
             return
-        if self.rng.random() < self.world.chaos.weather.lost_answers:
+        astray = self.world.chaos.weather.astray if call.paid else 0
+        if self.rng.random() < max(self.world.chaos.weather.lost_answers, astray):
             self.world.say("network", f"the answer to {call.request.method} {call.request.url.path} is lost")
             self._later(self._silence(call), future, FateUnknown("The line broke before the answer."))
             return
@@ -76,7 +78,8 @@ class Network:
         response = httpx.Response(
             answer.status, headers=list(answer.headers), content=answer.body, request=call.request
         )
-        self._later(self._latency(), future, response)
+        slow = astray and self.rng.random() < 2 * astray  # a new request is open as an old answer comes again
+        self._later(self.rng.uniform(1, call.deadline - 10) if slow else self._latency(), future, response)
 
     def _broken(self, answer: Answer) -> Answer:
         """A gateway on the way back spoils it."""

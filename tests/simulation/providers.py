@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import httpx
 
+from tests.simulation.chaos import CALM
 from tests.simulation.clock import START
 from tests.simulation.network import HTML, LEFT, Answer
 
@@ -341,12 +342,14 @@ class Useapi(Dialect):
         return self._view(made)
 
     def look(self) -> Answer:
-        is_list = self.path.endswith(("/scheduler/available", "/tasks"))
-        if is_list and (kind := self.lists()):
+        is_list, is_room = self.path.endswith("/tasks"), self.path.endswith("/scheduler/available")
+        storm = is_room and self.providers.world.chaos.weather is not CALM
+        missing = storm and self.providers.rng.random() < 0.2  # not always: without room nothing is sent
+        if (is_list or missing) and (kind := self.lists()):
             return self.refusal(kind)
-        if self.path.endswith("/scheduler/available"):
+        if is_room:
             return self.json(200, {"executing": self._executing(), "available": list(self._available())})
-        if self.path.endswith("/tasks"):
+        if is_list:
             return self.json(200, {"history": [self._view(each) for each in self._listed()]})
         if "/accounts" in self.path:
             return self.json(200, {each: {"email": each, "maxJobs": ACCOUNT_SLOTS} for each in self._emails()})

@@ -12,7 +12,19 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 from django.db.models import Count, Lookup, Max, Min, Model, Sum
-from django.db.models.expressions import Col, Ref, Star
+from django.db.models.expressions import (
+    Col,
+    Exists,
+    ExpressionList,
+    NegatedExpression,
+    OrderBy,
+    OrderByList,
+    Ref,
+    Star,
+    Value,
+    Window,
+)
+from django.db.models.functions import Coalesce, RowNumber
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
 from django.db.models.sql.where import WhereNode
@@ -24,8 +36,9 @@ INSERTS: dict[Shape, tuple[str, tuple[Any, ...]]] = {}
 FILTERS: dict[Shape, tuple[dict[str, Any], list[Lookup[Any]]] | None] = {}
 FOUND = ("select", "klass_info", "annotation_col_map", "col_count", "has_extra_select")  # by Django, beside the text
 ADDED = ("alias_map", "alias_refcount", "table_map", "used_aliases")  # to a query by its first conditions
-PLAIN = ("extra", "combinator", "distinct", "select_for_update", "explain_info")
+PLAIN = ("extra", "combinator", "explain_info")
 AGGREGATES = (Count, Max, Min, Sum)
+PURE = (Coalesce, ExpressionList, NegatedExpression, OrderByList, RowNumber, Window)
 ATOMS = (bool, int, str, uuid.UUID, datetime, type(None))
 
 
@@ -204,34 +217,53 @@ def _shape(query: Any, compiler: SQLCompiler, params: list[Any]) -> Shape:
         if query.alias_refcount[alias]
     )
     columns = [*query.select, *query.annotation_select.values()]
-    select = (tuple(map(_expression, columns)), *query.annotation_select)
-    group = tuple(map(_expression, query.group_by)) if isinstance(query.group_by, tuple) else query.group_by
+    select = (tuple(_expression(each, compiler, params) for each in columns), *query.annotation_select)
+    group = query.group_by
+    if isinstance(group, tuple):
+        group = tuple(_expression(each, compiler, params) for each in group)
     order = (query.order_by, query.default_ordering, query.standard_ordering, query.extra_order_by)
     which = (query.default_cols, query.select_related, query.deferred_loading, query.values_select, query.selected)
-    limits = (query.low_mark, query.high_mark, query.subquery)
+    limits = (query.low_mark, query.high_mark, query.subquery, query.distinct, query.distinct_fields)
     where = _conditions(query.where, compiler, params)
     return query.model, select, group, joins, order, repr(which), limits, where
 
 
-def _expression(each: Any) -> Shape:
-    if type(each) is Col:
+def _expression(each: Any, compiler: SQLCompiler, params: list[Any]) -> Shape:
+    kind: Any = type(each)
+    if kind is Col:
         return each.alias, each.target
-    if type(each) is Ref:
-        return tuple(each.get_refs()), _expression(each.get_source_expressions()[0])
-    if type(each) in AGGREGATES and not each.filter and not each.distinct:
-        return type(each), *map(_expression, each.get_source_expressions()[:-1])
-    if type(each) is Star:
-        return (Star,)
+    if kind is Ref:  # only its name is written
+        return tuple(each.get_refs()), _expression(each.get_source_expressions()[0], compiler, [])
+    if each is None or kind is Star:
+        return (kind,)
+    if kind is Value and each.value is not None:
+        params.append(each.value)
+        return (kind,)
+    if kind is Exists:
+        return kind, _shape(each.query, compiler, params)
+    if kind is OrderBy:
+        flags = (each.descending, each.nulls_first, each.nulls_last)
+        return kind, flags, _expression(each.expression, compiler, params)
+    if kind in PURE:
+        return kind, *(_expression(one, compiler, params) for one in each.get_source_expressions())
+    if kind in AGGREGATES and not each.distinct:
+        inner = [_expression(one, compiler, params) for one in each.get_source_expressions()[:-1]]
+        return kind, *inner, _conditions(each.filter, compiler, params) if each.filter else None
     raise Unusual
+
+
+def _is_itself(node: Any) -> bool:
+    """Django writes a boolean without what it is compared with."""
+    return isinstance(node.rhs, bool) and getattr(node.lhs, "conditional", False)
 
 
 def _conditions(node: Any, compiler: SQLCompiler, params: list[Any]) -> Shape:
     if type(node) is WhereNode:
         return node.connector, node.negated, *(_conditions(each, compiler, params) for each in node.children)
     if not isinstance(node, Lookup):
-        raise Unusual
-    left = (type(node), _expression(node.lhs))
-    if node.lookup_name == "isnull":
+        return _expression(node, compiler, params)
+    left = (type(node), _expression(node.lhs, compiler, params))
+    if node.lookup_name == "isnull" or (node.lookup_name == "exact" and _is_itself(node)):
         return *left, node.rhs
     if isinstance(node.rhs, Query):
         return *left, _shape(node.rhs, compiler, params)

@@ -79,10 +79,12 @@ class World:
         self.disk = Disk()
         self.chaos = Chaos(self.rng, self.clock, self.say, self.tally, self.disturb)
         self.calm_world = not any(vars(self.chaos.weather).values())
-        self.hasty = not self.calm_world and self.rng.random() < 0.2  # answers get lost, and nobody waits for them
-        self.crowded = self.rng.random() < 0.4  # most ask at once, with the same key of Kling's
-        if self.hasty:
-            self.chaos.lose_answers()
+        self.hasty = not self.calm_world and self.rng.random() < 0.2  # answers go astray, and nobody waits for them
+        self.crowded = not self.hasty and self.rng.random() < 0.7  # most ask at once, with the same key of Kling's
+        rest = not (self.calm_world or self.hasty or self.crowded)
+        self.listless = rest and self.rng.random() < 0.5  # useapi's lists are gone, and everybody waits for them
+        if self.hasty or self.listless:
+            self.chaos.forget_answers()
         self.witness = Witness(self)
         self.network = Network(self)
         self.retention = {slug: provider.deadlines.retention for slug, provider in PROVIDERS.items()}
@@ -107,8 +109,8 @@ class World:
             limits_slots=rng.random() < 0.5,
             lag=LOOKUP_LAG if self.hasty else rng.choice((0.0, 5.0, 60.0, LOOKUP_LAG)),
             echoes=rng.random() < 0.5,
-            lists=rng.choices(LISTS, (16, 4, 2, 1, 1))[0],
-            lasts=(4.0, 16.0) if self.crowded else (1.0, 6.0),
+            lists=rng.choices(LISTS, (0, 0, 0, 1, 1) if self.listless else (16, 4, 2, 1, 1))[0],
+            lasts=(10.0, 30.0) if self.crowded else (1.0, 6.0),
             stuck=0.0 if rng.random() < 0.9 else 0.05,
         )
 
@@ -151,8 +153,12 @@ class World:
             self._person(name) for name in ("Alice", "Bob", "Carol", "Dan")[: self.rng.randint(2, 4)]
         ]
         slugs = self.rng.sample(sorted(OPERATIONS), self.rng.randint(2, 3))
-        if self.crowded or self.hasty:
+        if self.crowded:
             slugs = ["kling", *(each for each in slugs[1:] if each != "kling")]
+        if self.listless:
+            slugs = ["useapi", *(each for each in slugs[1:] if each != "useapi")]
+        if self.hasty:
+            slugs = ["kling", "useapi", self.rng.choice(("kkiai", "apimodels"))]
         self.credentials = [
             self._credential(slug, f"{slug}-{number}") for slug in slugs for number in range(self.rng.choice(KEYS))
         ]
@@ -202,14 +208,17 @@ class World:
             moment += self.rng.expovariate(10 if self.crowded else 2.5) if self.rng.random() < 0.7 else 0.0
             self.clock.at(moment, partial(self.people.ask, life))
         self.asked = moment
-        self.calm = moment + (self.rng.uniform(300, 900) if self.rng.random() < 0.3 else self.rng.uniform(30, 120))
+        self.calm = moment + (
+            self.rng.uniform(300, 900) if self.hasty or self.rng.random() < 0.3 else self.rng.uniform(30, 120)
+        )
         if not self.calm_world:
-            for _ in range(self.count // 2):
+            for _ in range(0 if self.listless else self.count // 2):
                 self.clock.at(self.rng.uniform(2, moment + 40), self.people.meddle)
-            for _ in range(
-                self.count if self.hasty else self.rng.choice((self.count // 5, self.count // 5, self.count))
-            ):
+            few = self.rng.choice((self.count // 5, self.count // 5, self.count))
+            for _ in range(self.count if self.hasty else 0 if self.listless else few):
                 self.clock.at(self.rng.uniform(5, self.calm), self.people.decide)
+            for _ in range(20 if self.hasty else 0):
+                self.clock.at(self.rng.uniform(5, self.calm), self.people.mend)
             self._plan_weather(moment + 40)
         self.clock.at(self.rng.uniform(30, 60), self._sweep)
 
@@ -222,7 +231,7 @@ class World:
 
     def _life(self, number: int) -> Life:
         credential = self.credentials[
-            0 if self.crowded and self.rng.random() < 0.7 else self.rng.randrange(len(self.credentials))
+            0 if self.crowded and self.rng.random() < 0.85 else self.rng.randrange(len(self.credentials))
         ]
         slug = credential.provider
         offer = self.offers[slug]
@@ -279,10 +288,13 @@ class World:
 
     def doubles(self, answered: Any) -> bool:
         """Whether an answer is given twice at once. One that comes again later comes to a process of its own."""
-        if pause := self.chaos.again():
-            again = partial(self.spawn, "again", lambda: answered.open.finish(answered.reply))
-            self.clock.after(pause, again)
+        if pause := self.chaos.again(paid=answered.open.call.paid):
+            self.clock.after(pause, partial(self._hear_again, answered))
         return pause == 0
+
+    def _hear_again(self, answered: Any) -> None:
+        if not self.over:
+            self.spawn("again", lambda: answered.open.finish(answered.reply))
 
     def disturb(self) -> None:
         """Something has changed: whoever found nothing to do has to look again."""
@@ -338,7 +350,7 @@ class World:
             process.seen = self.dirty
             return earliest
         work = self.witness.next_due(looked)
-        if work > self.clock.elapsed + IDLE:
+        if work > self.clock.elapsed + IDLE and not process.calls:
             process.spent += 60.0
             self.rested = (self.dirty, looked)
             return earliest
