@@ -171,7 +171,7 @@ class Witness:
     def unsettled(self) -> "list[tuple[Life, str]]":
         """Generations that have to move on by themselves."""
         query = (
-            "SELECT id, status, submitted_at, provider, credential_id, open_credential AND NOT doubts "
+            "SELECT id, status, submitted_at, provider, credential_id, open_credential AND NOT doubts, account "
             "FROM generations_generation"
         )
         moving = [row for row in self.world.rows(query) if row[1] not in TERMINAL]
@@ -181,8 +181,8 @@ class Witness:
         found += [(pk, "pending") for pk in pending if pk not in {each for each, _ in found}]
         return [(life, status) for pk, status in found if (life := self.world.life_of(pk))]
 
-    def _may_wait(self, row: tuple[str, str, datetime, str, int, bool]) -> bool:
-        pk, status, submitted, provider, own, may_change = row
+    def _may_wait(self, row: tuple[str, str, datetime, str, int, bool, str]) -> bool:
+        pk, status, submitted, provider, own, may_change, account = row
         life = self.world.life_of(pk)
         if not life:
             return False
@@ -190,7 +190,8 @@ class Witness:
             keys = [
                 each for each in self.world.credentials if each.pk == own or (may_change and each.provider == provider)
             ]
-            return all(map(self._is_held_up, keys))
+            resting = "SELECT 1 FROM generations_credentialaccount WHERE credential_id = ? AND name = ? AND paused_at"
+            return all(map(self._is_held_up, keys)) or bool(self.world.rows(resting, own, account))
         if status == Status.RUNNING:
             return any(each.ends > 10**8 for each in self.world.providers.by_life.get(life.number, []))
         if status == Status.UNCONFIRMED:

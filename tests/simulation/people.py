@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from django.db.models import Q
+
 from generations import credentials
 from generations.credentials import Key
 from generations.models import Credential, Generation
@@ -52,7 +54,8 @@ class People:
 
     def mend(self, *, all_of_them: bool = False) -> None:
         """An admin sees to what rests."""
-        for credential in Credential.objects.exclude(paused_at=None):
+        resting = Q(paused_at__isnull=False) | Q(accounts__paused_at__isnull=False)
+        for credential in Credential.objects.filter(resting).distinct():
             if all_of_them or self.rng.random() < 0.5:
                 self._do(f"Alice resumes {credential}", partial(keys.resume, credential, self._person()))
         if all_of_them or self.rng.random() < 0.5:
