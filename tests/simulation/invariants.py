@@ -50,7 +50,6 @@ class Witness:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.posts = 0
-        self.sent_with: dict[int, int] = {}  # the credential of each life's last paid call
         self.passed: dict[int, dict[int, int]] = {}  # by credential: how often each person who waits was passed over
 
     def paid_call_leaves(self, call: client.Call) -> None:
@@ -70,7 +69,7 @@ class Witness:
             what = f"a paid call leaves for one that is {row and row[0]}"
             self.world.violate("sent after it is written down", what, life.number)
 
-    def _check_key(self, life: "Life", call: client.Call, credential: int, doubts: int) -> None:
+    def _check_key(self, life: "Life", call: client.Call, credential: int, doubts: int, created: datetime) -> None:
         """The key that sends is the row's; what is in doubt is known to one account alone, and so stays with it."""
         if life.credential.pk != credential:
             self.world.chaos.count("sent with another key")
@@ -78,9 +77,9 @@ class Witness:
         sender = self.world.held_by[self.world.providers.account_of(call.request)]
         if sender != life.credential.name:
             self.world.violate("sent with its key", f"{sender} sends for {life.credential.name}", life.number)
-        if doubts and self.sent_with.get(life.number, credential) != credential:
+        made = self.world.providers.by_life.get(life.number, [])
+        if doubts and any(self.world.held_by[e.account] != sender and e.left >= self._elapsed(created) for e in made):
             self.world.violate("nothing is paid twice", "it is in doubt, and leaves with another key", life.number)
-        self.sent_with[life.number] = credential
 
     def _check_turns(self, life: "Life") -> None:
         """Whoever waits is passed over a few times at most. Where accounts may be full nobody can tell who waits."""
@@ -123,9 +122,9 @@ class Witness:
         if busy and busy + (made.pictures if made.slug == "kling" else 1) > slots:
             self.world.chaos.count("over the limit, as some were in doubt")
 
-    def _row(self, life: int) -> tuple[str, int, int] | None:
-        """Status, key and doubts of a life's generation; of several, of the one that is being sent."""
-        query = "SELECT status, credential_id, doubts FROM generations_generation WHERE prompt = ?"
+    def _row(self, life: int) -> tuple[str, int, int, datetime] | None:
+        """Status, key, doubts and beginning of a life's generation; of several, of the one that is being sent."""
+        query = "SELECT status, credential_id, doubts, created FROM generations_generation WHERE prompt = ?"
         found = self.world.rows(query, f"life {life}")
         return next((row for row in found if row[0] == Status.SUBMITTING), found[0] if found else None)
 
