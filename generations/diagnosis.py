@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from generations import files, images, ledger, queries, queue
+from generations import files, images, ledger, queue
 from generations.lifecycle import TERMINAL
 from generations.models import Charge, Credential, Event, Generation, Image, Status
 from generations.services import collecting, readying, submission
@@ -62,7 +62,7 @@ def unsent(now: datetime, late: datetime) -> Iterator[Finding]:
         if submission.is_over(generation, late):
             sentence = "Its paid request got no answer in time, and nobody has judged that."
             yield _stuck(generation, sentence, partial(submission.give_up_silent, "doctor"))
-    if not queries.followed(now):
+    if not queue.is_followed(now):
         awake = {"credential__paused_at": None, "credential__removed_at": None, "team__sending_pause": None}
         for generation in Generation.objects.filter(status=Status.QUEUED, ready=True, due_at__lte=late, **awake):
             yield _stuck(

@@ -55,9 +55,8 @@ def advance(
     """Move a generation from the status that the object in hand has, and leave an event.
 
     `riddle` says that the answer was not understood; `where` is what else has to be true of the row still. `fields` are
-    written in the same statement. Returns False where
-    somebody else was first: then nothing was written and the object is as it was. Raises NotAllowed for a move that
-    the machine does not have.
+    written in the same statement. Returns False where somebody else was first: then nothing was written and the object
+    is as it was. Raises NotAllowed for a move that the machine does not have.
     """
     before = Status(generation.status)
     if to not in ALLOWED[before]:

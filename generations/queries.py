@@ -119,11 +119,6 @@ def just_ended(generations: QuerySet[Generation], now: datetime) -> list[Generat
     return list(with_images(found.order_by("-finished_at", "id"))[:5])
 
 
-def followed(now: datetime) -> bool:
-    """Whether somebody follows the generations."""
-    return Lease.objects.filter(name=FOLLOWER, expires_at__gt=now).exists()
-
-
 def silent_since(team: Team, now: datetime) -> datetime | None:
     """Since when nobody sends or follows, although the team waits for something; None where all is well."""
     lease = Lease.objects.filter(name=FOLLOWER, expires_at__lt=now - SILENCE).first()

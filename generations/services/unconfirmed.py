@@ -71,14 +71,17 @@ def pause(generation: Generation, now: datetime) -> timedelta:
     return paced(next((every for younger, every in LOOKS if age < paced(younger)), RARELY))
 
 
-def begin(generation: Generation, task_id: str = "") -> client.Call:
-    """The free call that looks for the task: by the id that a person pasted, by our name, or in the next list."""
+def begin(generation: Generation, task_id: str = "", turn: int | None = None) -> client.Call:
+    """The free call that looks for the task: by the id that a person pasted, by our name, or in one list after another.
+
+    Which list's `turn` it is follows from how many looks there have been by now.
+    """
     provider, _ = find(generation.provider, generation.operation)
     if task_id or not provider.lookups:
         return query(generation, task_id)
-    turn = int(timezone.now().timestamp()) // max(1, int(paced(LOOKS[0][1]).total_seconds()))
+    now, since = timezone.now(), sent_since(generation) - EARLIER
+    turn = (now - (generation.submitted_at or now)) // pause(generation, now) if turn is None else turn
     number = turn % len(provider.lookups)
-    since = sent_since(generation) - EARLIER
     request = provider.lookups[number].build(account_of(generation), since)
     request.extensions |= {LOOKUP: number, KEY_OF: generation.credential.changed_at}
     return free_call(generation.credential, request, deadlines(generation).query)
@@ -105,7 +108,7 @@ def finish(pk: uuid.UUID, reply: Reply) -> None:
 
 
 def look_again(generation: Generation) -> None:
-    """Ask now. The wait is the provider's deadline for a query at most. Nothing happens where nothing is in doubt.
+    """Ask now, in each list; that takes the provider's deadline for a query at most, for each. Only what is in doubt.
 
     A provider that cannot be asked for what has no id is asked what is left instead, which is the only evidence.
     """
@@ -114,7 +117,9 @@ def look_again(generation: Generation) -> None:
     if not Generation.objects.filter(askable(), pk=generation.pk).exists():
         weighing.read(generation.credential_id)
         return
-    finish(generation.pk, client.shared().send(begin(generation)).result())
+    provider, _ = find(generation.provider, generation.operation)
+    for turn in range(len(provider.lookups) or 1):
+        finish(generation.pk, client.shared().send(begin(generation, turn=turn)).result())
 
 
 def it_was_made(generation: Generation, task_id: str, person: User) -> None:

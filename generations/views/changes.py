@@ -57,7 +57,7 @@ def _context(request: SignedIn, open_page: "OpenPage", heard: "Heard") -> dict[s
         context |= detail.context_of(request, changed[0])
     if open_page.queue:
         listed = queue_page.context_of(request, membership(request), open_page.queue)
-        context = listed | context | {"moving": heard.moving or listed["moving"]}
+        context = listed | context | {"queue_member": listed["member"], "moving": heard.moving or listed["moving"]}
     return context
 
 

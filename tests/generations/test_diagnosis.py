@@ -130,7 +130,7 @@ def test_what_waits_for_a_slot_a_key_or_its_team_is_not_stuck(
     assert found() == []
     credentials.resume_team(halden)
     assert len(found()) == 1
-    Lease.objects.create(name="follower", token="x", expires_at=timezone.now() + timedelta(minutes=1))
+    Lease.objects.create(name="follower", token="x", expires_at=timezone.now() + timedelta(seconds=3))
     assert found() == []
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import httpx
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -290,3 +291,22 @@ def test_a_person_brings_the_pictures_that_were_made(client: Client, bob: User, 
 def brought(client: Client, generation: Generation, *files: SimpleUploadedFile) -> str:
     values = {"action": "brought", "pictures": list(files)} if files else {"action": "brought"}
     return client.post(f"/g/{generation.pk}/decide/", values, follow=True).content.decode()
+
+
+def test_each_list_is_asked_in_turn_however_rare_the_looks_have_become(bob: User, halden: Team) -> None:
+    generation = put(asked(bob, key(halden, "useapi")), Status.UNCONFIRMED, submitted_at=timezone.now())
+    assert generation.submitted_at
+    moment, lists = generation.submitted_at, []
+    while moment < generation.submitted_at + timedelta(days=2):
+        with time_machine.travel(moment, tick=False):
+            lists.append(unconfirmed.begin(generation).request.url.path)
+            moment += unconfirmed.pause(generation, moment) + timedelta(seconds=0.2)  # looked for a little late
+    assert len(set(lists)) == 2
+    assert all(len(set(three)) == 2 for three in zip(lists, lists[1:], lists[2:], strict=False))
+
+
+def test_a_person_who_looks_again_has_every_list_asked(bob: User, halden: Team, sandbox: str) -> None:
+    generation = put(asked(bob, key(halden, "useapi")), Status.UNCONFIRMED, submitted_at=timezone.now())
+    unconfirmed.look_again(generation)
+    looked = {each["path"].rpartition("/")[2] for each in httpx.get(f"{sandbox}/requests").json()["requests"]}
+    assert looked >= {"tasks", "available"}
