@@ -227,7 +227,7 @@ def _step(meeting: Meeting, generation: Generation, token: str) -> None:
         submission.finish(generation.pk, token, meeting.send("one picture", call, provider.parse_create))
     elif generation.status == Status.RUNNING:
         call = following.begin(generation)
-        following.finish(generation.pk, meeting.send("where it is", call, provider.parse_query))
+        following.finish(generation, meeting.send("where it is", call, provider.parse_query))
     elif generation.status == Status.COLLECTING:
         for pk in generation.images.filter(state__in=Image.ON_ITS_WAY).values_list("pk", flat=True):
             collecting.collect(pk)

@@ -12,8 +12,8 @@ import queue as queues
 import threading
 import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,7 +30,7 @@ from generations.models import Credential, Generation, Lease, Status
 from generations.providers import client
 from generations.providers.exchange import Reply
 from generations.services import following, listing, submission, switching, unconfirmed
-from generations.services.common import paced
+from generations.services.common import paced, whole
 from klingweb.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Look(Protocol):
 
     def pause(self, generation: Generation, now: datetime) -> timedelta: ...
     def begin(self, generation: Generation) -> client.Call: ...
-    def finish(self, pk: uuid.UUID, reply: Reply) -> None: ...
+    def finish(self, asked: Generation, reply: Reply) -> None: ...
 
 
 class Turn:
@@ -120,6 +120,8 @@ class Turn:
                 close_old_connections()
             self._receive()
         with contextlib.suppress(DatabaseError):
+            for place, asked in self.listed.items():
+                listing.let_go(place, asked, timezone.now())
             release_lease(self.token)
             if not until():
                 queue.nudge_follower()
@@ -142,12 +144,26 @@ class Turn:
         return True
 
     def _step(self) -> None:
-        submission.give_up_silent(self.token)
-        self._submit()
-        self._list()
-        self._ask(Generation.objects.filter(status=Status.RUNNING), following)
-        lost = Generation.objects.filter(unconfirmed.askable(), status=Status.UNCONFIRMED)
-        self._ask(lost, unconfirmed)
+        """Whatever is to be done. Finding that there is nothing takes one query."""
+        waiting = self._waiting(timezone.now())
+        if Status.SUBMITTING in waiting:
+            submission.give_up_silent(self.token)
+        if Status.QUEUED in waiting:
+            self._submit()
+        if Status.RUNNING in waiting:
+            self._list()
+            self._ask(Generation.objects.filter(status=Status.RUNNING), following)
+        if Status.UNCONFIRMED in waiting:
+            lost = Generation.objects.filter(unconfirmed.askable(), status=Status.UNCONFIRMED)
+            self._ask(lost, unconfirmed)
+
+    def _waiting(self, now: datetime) -> set[str]:
+        """The statuses in which something may be due: what others have sent, what was left open, what has its turn."""
+        sent = Q(status=Status.SUBMITTING) & ~Q(token=self.token)
+        left_open = Q(status=Status.QUEUED, open_credential=True)
+        due = Q(status__in=(Status.QUEUED, Status.RUNNING, Status.UNCONFIRMED), due_at__lte=now)
+        found = Generation.objects.filter(sent | left_open | due).order_by()
+        return set(found.values_list("status", flat=True).distinct())
 
     def _submit(self) -> None:
         self._spread()
@@ -196,13 +212,28 @@ class Turn:
     def _ask(self, generations: QuerySet[Generation], verb: Look) -> None:
         """Free calls about those that are due: where they are, or whether they exist."""
         now = timezone.now()
-        due = generations.filter(due_at__lte=now).exclude(pk__in=self.asked)
-        for generation in due.select_related("credential").order_by("due_at")[:BATCH]:
-            if self.open[generation.credential_id, False] < OPEN_CALLS:
-                postpone(generation, verb.pause(generation, now))
-                with self._tending(generation):
-                    finish = partial(verb.finish, generation.pk)
-                    self._send(Open(generation.pk, generation.credential_id, verb.begin(generation), finish))
+        chosen = self._next(generations.filter(due_at__lte=now))
+        alike: dict[timedelta, list[Generation]] = defaultdict(list)
+        for generation in chosen:
+            alike[verb.pause(generation, now)].append(generation)
+        for pause, those in alike.items():
+            postpone(those, pause)
+        for generation in chosen:
+            with self._tending(generation):
+                finish = partial(verb.finish, generation)
+                self._send(Open(generation.pk, generation.credential_id, verb.begin(generation), finish))
+
+    def _next(self, due: QuerySet[Generation]) -> list[Generation]:
+        """Those that have been due for longest, as many as each credential has calls left."""
+        free = Counter({pk: OPEN_CALLS - count for (pk, paid), count in self.open.items() if not paid})
+        full = [pk for pk, left in free.items() if left <= 0]
+        first = due.exclude(pk__in=self.asked).exclude(credential__in=full).order_by("due_at")
+        chosen = []
+        for pk, credential in first.values_list("pk", "credential")[:BATCH]:
+            if free.setdefault(credential, OPEN_CALLS) > 0:
+                free[credential] -= 1
+                chosen.append(pk)
+        return list(whole(due.filter(pk__in=chosen)).order_by("due_at")) if chosen else []
 
     @contextlib.contextmanager
     def _tending(self, generation: Generation) -> Iterator[None]:
@@ -213,10 +244,10 @@ class Turn:
             raise
         except Undecryptable as error:
             credentials.pause(generation.credential, f"{error} An admin has to enter the secrets again.")
-            postpone(generation, paced(SORE))
+            postpone([generation], paced(SORE))
         except Exception:
             log.exception("%s could not be handled and is left alone for a while", generation.pk)
-            postpone(generation, paced(SORE))
+            postpone([generation], paced(SORE))
 
     def _send(self, opened: Open) -> None:
         self.open[opened.credential, opened.call.paid] += 1
@@ -254,6 +285,7 @@ class Turn:
             self.asked.discard(opened.generation)
 
 
-def postpone(generation: Generation, pause: timedelta) -> None:
-    """Leave the row alone for a while. Moving `due_at` is also the lease of one poll."""
-    Generation.objects.filter(pk=generation.pk, status=generation.status).update(due_at=timezone.now() + pause)
+def postpone(generations: Sequence[Generation], pause: timedelta) -> None:
+    """Leave rows of one status alone for a while. Moving `due_at` is also the lease of one poll."""
+    those = Generation.objects.filter(pk__in=[each.pk for each in generations], status=generations[0].status)
+    those.update(due_at=timezone.now() + pause)

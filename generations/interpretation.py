@@ -96,7 +96,7 @@ def _parse(parse: Callable[[httpx.Response], T], rules: "Rules", response: httpx
 
 def _reachable(progress: Progress, generation: Generation) -> Progress:
     """With the pictures whose address can be called; one without a host is below that of the provider."""
-    base = credentials.account(generation.credential).base_url
+    base = credentials.account(generation.credential).base_url if progress.outputs else ""
     outputs = tuple(
         replace(each, url=address) for each in progress.outputs if (address := _absolute(each.url.strip(), base))
     )

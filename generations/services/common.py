@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from generations import credentials, deliveries
@@ -29,11 +29,15 @@ KEPT = 2**16  # characters of an answer; the largest known to be about one reque
 KEY_OF = "klingweb.key_of"  # in a request's extensions: since when the credential had the key that it was made with
 
 
-def load(pk: uuid.UUID) -> Generation | None:
-    """The generation with its credential, as it is now, and whether its answers are read by rules of the team's own."""
+def whole(generations: QuerySet[Generation]) -> QuerySet[Generation]:
+    """Each with its credential, and whether its answers are read by rules of the team's own."""
     rules = Reading.objects.filter(team=OuterRef("team"), provider=OuterRef("provider"))
-    found = Generation.objects.select_related("credential").annotate(has_rules=Exists(rules))
-    return found.filter(pk=pk).first()
+    return generations.select_related("credential").annotate(has_rules=Exists(rules))
+
+
+def load(pk: uuid.UUID) -> Generation | None:
+    """The generation as it is now, whole."""
+    return whole(Generation.objects.filter(pk=pk)).first()
 
 
 def lane(generation: Generation) -> str:

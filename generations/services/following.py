@@ -1,6 +1,5 @@
 """Asking where a running generation is. It is free, and a failed look-up means "not yet"."""
 
-import uuid
 from datetime import datetime, timedelta
 
 import httpx
@@ -53,25 +52,45 @@ def begin(generation: Generation) -> client.Call:
     return query(generation, generation.provider_task_id)
 
 
-def finish(pk: uuid.UUID, reply: Reply) -> None:
-    """Note what the provider says. A failed look-up never fails a generation: it means "not yet"."""
-    generation = load(pk)
-    if not generation or generation.status != Status.RUNNING or not isinstance(reply, httpx.Response):
+def finish(asked: Generation, reply: Reply) -> None:
+    """Note what the provider says of one that was asked about. A failed look-up never fails it: it means "not yet".
+
+    Most answers are no news. Those need no database, so that a thousand can be asked about in turn.
+    """
+    if not isinstance(reply, httpx.Response):
+        return
+    try:
+        found: Progress | errors.ProviderError = interpretation.read_query(asked, reply)
+    except errors.ProviderError as error:
+        found = error
+    if _is_no_news(asked, found):
+        return
+    generation = load(asked.pk)
+    if not generation or generation.status != Status.RUNNING:
         return
     answer = kept_answer(generation, reply)
-    try:
-        progress = interpretation.read_query(generation, reply)
-    except errors.ProviderError as error:
-        heed(generation, error, reply)
-        if isinstance(error, errors.Unreadable | errors.Refused):
-            sentence = NO_WORD if isinstance(error, errors.Refused) else error.sentence
-            _keep_riddle(generation, sentence, error.code, error.details, answer)
-        if isinstance(error, errors.NotFound) and generation.cancel_asked_at:
-            advance(generation, Status.CANCELED, reason="The provider has let go of it")
-            return
-        _give_up_if_over(generation, unknown=isinstance(error, errors.NotFound))
-        return
-    apply(generation, progress, answer)
+    if isinstance(found, errors.ProviderError):
+        _look_failed(generation, found, reply, answer)
+    else:
+        apply(generation, found, answer)
+
+
+def _is_no_news(asked: Generation, found: Progress | errors.ProviderError) -> bool:
+    """Whether it is being made as before."""
+    runs = isinstance(found, Progress) and found.state == "running" and not found.strange
+    return runs and not asked.problem and not _is_over(asked)
+
+
+def _look_failed(generation: Generation, error: errors.ProviderError, reply: httpx.Response, answer: str) -> None:
+    heed(generation, error, reply)
+    if isinstance(error, errors.Unreadable | errors.Refused):
+        sentence = NO_WORD if isinstance(error, errors.Refused) else error.sentence
+        _keep_riddle(generation, sentence, error.code, error.details, answer)
+    unknown = isinstance(error, errors.NotFound)
+    if unknown and generation.cancel_asked_at:
+        advance(generation, Status.CANCELED, reason="The provider has let go of it")
+    else:
+        _give_up_if_over(generation, unknown=unknown)
 
 
 def check_now(generation: Generation) -> None:
@@ -113,13 +132,18 @@ def ask_to_let_go(generation: Generation, person: User) -> str:
 def _give_up_if_over(generation: Generation, *, unknown: bool) -> None:
     """End what can never be answered any more. A person may still know better, so it counts as a doubt."""
     sent = generation.submitted_at or generation.created
-    if sent + deadlines(generation).retention < timezone.now():
+    if _is_over(generation):
         sentence = f"The provider never said what became of it, and keeps requests no longer than this. {LOOK_THERE}"
     elif unknown and generation.credential.changed_since(sent):
         sentence = f"The key was replaced, and the new one does not open this request. {LOOK_THERE}"
     else:
         return
     fail(generation, sentence, doubts=generation.doubts + 1)
+
+
+def _is_over(generation: Generation) -> bool:
+    """Whether the provider has forgotten it by now."""
+    return (generation.submitted_at or generation.created) + deadlines(generation).retention < timezone.now()
 
 
 def apply(generation: Generation, progress: Progress, answer: str) -> None:

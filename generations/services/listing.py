@@ -27,6 +27,7 @@ from klingweb.secrets import Undecryptable
 
 CROWD = 10  # due at once with one credential; fewer are asked about one by one
 EVERY = 2  # seconds between two lists
+PATIENCE = 10  # seconds; so long, at most, a follower that dies meanwhile leaves unasked what it wanted to know
 SAMPLES = 3  # asked about by themselves although the list shows them running
 MISSES = 2  # lists in a row that did not show a task, until it is asked about by itself
 CHUNK = 500  # rows in one statement
@@ -39,7 +40,8 @@ Place = tuple[int, str, str, str]
 class Round:
     """One question about everything that is due at a place: a call for each page that may show some of it.
 
-    What was asked about is put off `until` then, and is due again soon after the last page.
+    What was asked about is put off `until` then, and is due again soon after the last page. Where that is not there by
+    then, or nobody waits for it any more, it is asked about one by one.
     """
 
     sample: Generation
@@ -96,7 +98,7 @@ def begin(place: Place, now: datetime, alone: set[uuid.UUID]) -> Round | None:
         return None
     if not provider.listing or len(waiting) < CROWD:
         return None
-    until = now + timedelta(seconds=2 * deadlines_of(slug).query)
+    until = now + paced(PATIENCE)
     _put_off(due, waiting, until)
     calls = _pages(provider.listing, operation, credential, who, len(waiting), now)
     chosen = {"provider": slug, "operation": operation_slug, "values": {}}
@@ -114,8 +116,13 @@ def finish(place: Place, asked: Round, misses: Counter[uuid.UUID]) -> set[uuid.U
     now = timezone.now()
     for chunk in _chunks([*alone, *random.sample(asked.running, min(SAMPLES, len(asked.running)))]):
         Generation.objects.filter(status=Status.RUNNING, pk__in=chunk).update(due_at=now)
-    _running(place).filter(due_at=asked.until).update(due_at=now + asked.rest)
+    let_go(place, asked, now + asked.rest)
     return alone
+
+
+def let_go(place: Place, asked: Round, due_at: datetime) -> None:
+    """Have what was put off be asked about from then on."""
+    _running(place).filter(due_at=asked.until).update(due_at=due_at)
 
 
 def _running(place: Place) -> QuerySet[Generation]:

@@ -7,7 +7,6 @@ Where the provider cannot tell, or still cannot after that, a person decides; ea
 """
 
 import re
-import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import reduce
@@ -87,9 +86,9 @@ def begin(generation: Generation, task_id: str = "", turn: int | None = None) ->
     return free_call(generation.credential, request, deadlines(generation).query)
 
 
-def finish(pk: uuid.UUID, reply: Reply) -> None:
+def finish(asked: Generation, reply: Reply) -> None:
     """Note what the provider says about our name. No answer, or an unclear one, changes nothing."""
-    generation = load(pk)
+    generation = load(asked.pk)
     if not generation or generation.status != Status.UNCONFIRMED or not isinstance(reply, httpx.Response):
         return
     provider, _ = find(generation.provider, generation.operation)
@@ -119,7 +118,7 @@ def look_again(generation: Generation) -> None:
         return
     provider, _ = find(generation.provider, generation.operation)
     for turn in range(len(provider.lookups) or 1):
-        finish(generation.pk, client.shared().send(begin(generation, turn=turn)).result())
+        finish(generation, client.shared().send(begin(generation, turn=turn)).result())
 
 
 def it_was_made(generation: Generation, task_id: str, person: User) -> None:

@@ -74,12 +74,12 @@ def _submit(road: Road) -> None:
 
 
 def _follow(road: Road) -> None:
-    following.finish(road.generation.pk, road.send(following.begin(road.generation)))
+    following.finish(road.generation, road.send(following.begin(road.generation)))
 
 
 def _look(road: Road) -> None:
     if road.generation.provider in unconfirmed.findable():
-        unconfirmed.finish(road.generation.pk, road.send(unconfirmed.begin(road.generation)))
+        unconfirmed.finish(road.generation, road.send(unconfirmed.begin(road.generation)))
 
 
 def _collect(road: Road) -> None:

@@ -335,11 +335,11 @@ def test_a_result_for_a_key_that_was_replaced_meanwhile_is_dropped(
 
 
 def poll(generation: Generation) -> Half:
-    return following.begin(put(generation, Status.RUNNING)), partial(following.finish, generation.pk)
+    return following.begin(put(generation, Status.RUNNING)), partial(following.finish, generation)
 
 
 def look_up(generation: Generation) -> Half:
-    return unconfirmed.begin(put(generation, Status.UNCONFIRMED)), partial(unconfirmed.finish, generation.pk)
+    return unconfirmed.begin(put(generation, Status.UNCONFIRMED)), partial(unconfirmed.finish, generation)
 
 
 def submit(generation: Generation) -> Half:

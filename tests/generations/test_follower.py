@@ -5,20 +5,23 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
 from django_q.models import Failure
 from django_q.signals import post_execute
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from generations import dispatch, follower, queue, tasks
-from generations.follower import Turn, release_lease, take_lease
+from generations.follower import OPEN_CALLS, Turn, release_lease, take_lease
 from generations.models import Credential, Event, Generation, Heartbeat, Image, Lease, Status
 from generations.providers.exchange import FateUnknown, NotSent
 from generations.services import asking, following, submission
+from generations.services.common import whole
 from klingweb.accounts.models import User
 from tests.road import Ask, Follow, forget_messages, messages
+from tests.states import put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -108,7 +111,7 @@ def test_an_answer_for_another_turn_or_for_what_is_gone_changes_nothing(ask: Ask
     generation = sent_by("one", ask)
     submission.finish(generation.pk, "two", FateUnknown("?"))
     submission.finish(uuid.uuid4(), "one", FateUnknown("?"))
-    following.finish(generation.pk, NotSent("?"))
+    following.finish(generation, NotSent("?"))
     generation.refresh_from_db()
     assert generation.status == Status.SUBMITTING
 
@@ -143,6 +146,36 @@ def test_a_turn_that_lost_the_lease_while_it_counted_slots_sends_nothing(
     Turn(0.1).run()
     generation.refresh_from_db()
     assert generation.status == Status.QUEUED
+
+
+def test_finding_that_there_is_nothing_to_do_takes_one_query(
+    ask: Ask, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    ask()
+    Generation.objects.update(due_at=timezone.now() + timedelta(minutes=1))
+    with django_assert_num_queries(1):
+        Turn(5)._step()
+
+
+def test_that_it_is_being_made_as_before_takes_no_query(
+    ask: Ask, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    generation = put(ask(), Status.RUNNING, submitted_at=timezone.now())
+    body = {"code": 0, "data": {"task_id": "1", "task_status": "processing"}}
+    (asked,) = whole(Generation.objects.filter(pk=generation.pk))
+    with django_assert_num_queries(0):
+        following.finish(asked, httpx.Response(200, json=body))
+
+
+@pytest.mark.parametrize("count", [3, OPEN_CALLS, 3 * OPEN_CALLS])
+def test_however_many_are_due_as_many_as_there_are_calls_are_asked_about_in_a_step(ask: Ask, count: int) -> None:
+    for number in range(count):
+        put(ask(f"vase {number}"), Status.RUNNING, submitted_at=timezone.now(), provider_task_id=f"{number}")
+    Generation.objects.update(due_at=timezone.now())
+    turn = Turn(5)
+    turn._ask(Generation.objects.filter(status=Status.RUNNING), following)
+    assert len(turn.asked) == min(count, OPEN_CALLS)
+    assert Generation.objects.filter(due_at__gt=timezone.now()).count() == min(count, OPEN_CALLS)
 
 
 def test_an_unknown_fate_is_noted_once(ask: Ask) -> None:

@@ -36,7 +36,7 @@ def pause_of(generation: Generation) -> float:
 def test_a_look_up_that_is_told_to_wait_holds_for_all_that_run_with_this_key(ask: Ask) -> None:
     asked, sibling, waiting = run(ask), run(ask), ask()
     Generation.objects.update(due_at=timezone.now())
-    following.finish(asked.pk, busy(60))
+    following.finish(asked, busy(60))
     assert [pause_of(asked), pause_of(sibling)] == pytest.approx([60, 60], abs=2)
     assert pause_of(waiting) < 1
     assert asked.status == Status.RUNNING
@@ -45,13 +45,13 @@ def test_a_look_up_that_is_told_to_wait_holds_for_all_that_run_with_this_key(ask
 def test_one_that_names_no_time_is_asked_again_as_usual(ask: Ask) -> None:
     asked = run(ask)
     Generation.objects.update(due_at=timezone.now())
-    following.finish(asked.pk, busy())
+    following.finish(asked, busy())
     assert pause_of(asked) < 1
 
 
 def test_no_provider_silences_us_for_more_than_ten_minutes(ask: Ask) -> None:
     asked = run(ask)
-    following.finish(asked.pk, busy(86_400))
+    following.finish(asked, busy(86_400))
     assert pause_of(asked) == pytest.approx(600, abs=2)
 
 

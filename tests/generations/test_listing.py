@@ -1,6 +1,7 @@
 """Many at once: the provider's list is asked, and only what has ended is asked about by itself."""
 
 from collections import Counter
+from concurrent.futures import Future
 from datetime import timedelta
 
 import httpx
@@ -9,6 +10,8 @@ from django.utils import timezone
 
 from generations import credentials, follower
 from generations.models import Credential, Generation, Status
+from generations.providers import client
+from generations.providers.exchange import Reply
 from generations.providers.kling import PROVIDER
 from generations.services import listing
 from klingweb.accounts.models import Team
@@ -153,3 +156,19 @@ def test_a_provider_that_asks_to_be_left_alone_is(crowd: list[Generation], crede
         assert round_.rest > timedelta(seconds=5)
         assert listing.finish(place(credential), round_, misses) == set()  # type: ignore[arg-type]
     assert not Generation.objects.filter(due_at__lt=timezone.now() + timedelta(seconds=50)).exists()
+
+
+def test_what_a_list_was_asked_about_is_due_again_once_nobody_waits_for_it_any_more(
+    crowd: list[Generation], credential: Credential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "shared", Silent)
+    turn = follower.Turn(60)
+    turn.run(until=lambda: bool(turn.listed))
+    assert Generation.objects.filter(due_at__lte=timezone.now()).count() == MANY
+
+
+class Silent:
+    """Stands where the client stood: nothing is ever answered."""
+
+    def send(self, _call: client.Call) -> "Future[Reply]":
+        return Future()

@@ -49,7 +49,7 @@ def sent(ask: Ask, body: object, status: int = 200, prompt: str = "A vase") -> G
 def asked(generation: Generation, body: object, status: int = 200) -> Generation:
     """The provider says this when it is asked about it."""
     request = httpx.Request("GET", "https://provider.example.com")
-    following.finish(generation.pk, httpx.Response(status, json=body, request=request))
+    following.finish(generation, httpx.Response(status, json=body, request=request))
     return fresh(generation)
 
 

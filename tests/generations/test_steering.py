@@ -97,7 +97,7 @@ def test_a_provider_that_may_let_go_is_asked_and_what_it_makes_all_the_same_arri
     generation.refresh_from_db()
     assert generation.cancel_asked_at
     assert "was asked to let go of it" in client.get(f"/g/{generation.pk}/").content.decode()
-    following.finish(generation.pk, made(generation))
+    following.finish(generation, made(generation))
     generation.refresh_from_db()
     assert generation.status == Status.COLLECTING
 
@@ -185,7 +185,7 @@ def look_in_list(generation: Generation) -> None:
     for entry in body["history"]:
         entry.pop("replyRef", None)
     request.extensions[unconfirmed.LOOKUP] = 1
-    unconfirmed.finish(generation.pk, httpx.Response(200, json=body, request=request))
+    unconfirmed.finish(generation, httpx.Response(200, json=body, request=request))
     generation.refresh_from_db()
 
 
@@ -244,7 +244,7 @@ def test_a_list_that_is_not_there_never_has_a_request_sent_again(
     Generation.objects.update(submitted_at=timezone.now() - timedelta(hours=1))
     request = httpx.Request("GET", f"{sandbox}/nowhere", extensions={unconfirmed.LOOKUP: number})
     for status in (404, 410):
-        unconfirmed.finish(generation.pk, httpx.Response(status, json={"error": "Gone"}, request=request))
+        unconfirmed.finish(generation, httpx.Response(status, json={"error": "Gone"}, request=request))
     generation.refresh_from_db()
     assert generation.status == Status.UNCONFIRMED
 

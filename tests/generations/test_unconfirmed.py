@@ -100,9 +100,9 @@ def test_moderation_of_a_second_request_is_its_end(bob: User, ask: Ask, follow: 
 
 def test_a_look_up_without_a_clear_answer_changes_nothing(ask: Ask, credential: Credential, sandbox: str) -> None:
     generation = lost(ask)
-    unconfirmed.finish(generation.pk, NotSent("?"))
+    unconfirmed.finish(generation, NotSent("?"))
     request = httpx.Request("GET", "https://provider.example.com/")
-    unconfirmed.finish(generation.pk, httpx.Response(502, text="<html>", request=request))
+    unconfirmed.finish(generation, httpx.Response(502, text="<html>", request=request))
     generation.refresh_from_db()
     assert generation.status == Status.UNCONFIRMED
     Credential.objects.filter(pk=credential.pk).update(secrets={"api_key": "another-key-entirely"})

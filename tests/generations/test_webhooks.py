@@ -325,7 +325,7 @@ def test_a_thousand_different_calls_cause_few_looks(
         assert call(client, running, str(number).encode()) == 200
         if due_in(running) <= 0:
             looks += 1
-            follower.postpone(running, timedelta(seconds=8))
+            follower.postpone([running], timedelta(seconds=8))
         clock.shift(0.01)
     assert looks <= 10 / webhooks.EVERY
     assert Delivery.objects.count() == webhooks.MOST_DELIVERIES
@@ -340,13 +340,13 @@ def test_calls_close_together_cause_a_second_look_soon_and_no_third(
         return due_in(running)
 
     assert look_after(0, b"submitted") == 0
-    follower.postpone(running, FAR)
+    follower.postpone([running], FAR)
     assert look_after(0.5, b"processing") == pytest.approx(1.5)
     assert look_after(0.5, b"processing still") == pytest.approx(1)
     clock.shift(1)
-    follower.postpone(running, FAR)
+    follower.postpone([running], FAR)
     assert look_after(0.5, b"succeed") == pytest.approx(1.5)
-    follower.postpone(running, FAR)
+    follower.postpone([running], FAR)
     assert look_after(60, b"out of order") == 0
 
 
@@ -441,9 +441,9 @@ def test_an_answer_that_repeats_the_address_is_kept_without_it(
     token = deliveries.token(running.pk)
     said = f"replyUrl https://pictures.example.com/hooks/kling/{token}/ is not reachable"
     for body in ({"code": 1200, "message": said}, {"code": 0, "data": {"task_id": "1", "task_status": "x", "a": said}}):
-        following.finish(running.pk, httpx.Response(400, json=body, request=httpx.Request("GET", "https://x.example")))
+        following.finish(running, httpx.Response(400, json=body, request=httpx.Request("GET", "https://x.example")))
     failed = {"code": 0, "data": {"task_id": "1", "task_status": "failed", "task_status_msg": said}}
-    following.finish(running.pk, httpx.Response(200, json=failed, request=httpx.Request("GET", "https://x.example")))
+    following.finish(running, httpx.Response(200, json=failed, request=httpx.Request("GET", "https://x.example")))
     running.refresh_from_db()
     assert running.status == Status.FAILED
     assert "is not reachable" in running.problem_details

@@ -303,15 +303,15 @@ def a_failed_look_up_fails_it() -> dict[str, Any]:
     """A poll that is refused ends what is still running."""
     finish = following.finish
 
-    def strict(pk: uuid.UUID, reply: Reply) -> None:
-        generation = common.load(pk)
+    def strict(asked: Generation, reply: Reply) -> None:
+        generation = common.load(asked.pk)
         if generation and generation.status == Status.RUNNING and isinstance(reply, httpx.Response):
             try:
                 find(generation.provider, generation.operation)[0].parse_query(reply)
             except errors.ProviderError as error:
                 common.fail(generation, error.sentence)
                 return
-        finish(pk, reply)
+        finish(asked, reply)
 
     return {"generations.services.following.finish": strict}
 
