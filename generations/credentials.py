@@ -195,9 +195,12 @@ def note_accounts(credential: Credential, told: Iterable[Capacity]) -> None:
     """Remember which accounts there are, as the provider has just told. What is paused stays so."""
     usual = PROVIDERS[credential.provider].default_slots
     names = [each.name for each in told]
+    known = {each.name: each for each in credential.accounts.all()}
     for each in told:
-        credential.accounts.update_or_create(name=each.name, defaults={"slots": each.slots or usual})
-    if names:
+        slots = each.slots or usual
+        if each.name not in known or known[each.name].slots != slots:
+            credential.accounts.update_or_create(name=each.name, defaults={"slots": slots})
+    if names and not known.keys() <= set(names):
         credential.accounts.exclude(name__in=names).delete()
 
 

@@ -66,7 +66,7 @@ def slots_of(generation: Generation) -> int:
 
 def slots_taken(credential: Credential) -> int:
     """How many slots are taken at the provider."""
-    in_flight = Generation.objects.filter(Q(credential=credential, status__in=IN_FLIGHT))
+    in_flight = Generation.objects.filter(credential=credential, status__in=IN_FLIGHT)
     pictures = PROVIDERS[credential.provider].slot_unit == "pictures"
     return in_flight.aggregate(slots=Sum("asked") if pictures else Count("id"))["slots"] or 0
 

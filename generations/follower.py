@@ -30,7 +30,7 @@ from generations.models import Credential, Generation, Lease, Status
 from generations.providers import client
 from generations.providers.exchange import Reply
 from generations.services import following, listing, submission, switching, unconfirmed
-from generations.services.common import paced, whole
+from generations.services.common import WHOLE, paced
 from klingweb.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
@@ -158,11 +158,10 @@ class Turn:
             self._ask(lost, unconfirmed)
 
     def _waiting(self, now: datetime) -> set[str]:
-        """The statuses in which something may be due: what others have sent, what was left open, what has its turn."""
-        sent = Q(status=Status.SUBMITTING) & ~Q(token=self.token)
+        """The statuses in which something may be due: what others sent, what was left open, what has its turn."""
         left_open = Q(status=Status.QUEUED, open_credential=True)
         due = Q(status__in=(Status.QUEUED, Status.RUNNING, Status.UNCONFIRMED), due_at__lte=now)
-        found = Generation.objects.filter(sent | left_open | due).order_by()
+        found = Generation.objects.filter(submission.silent(self.token, now) | left_open | due).order_by()
         return set(found.values_list("status", flat=True).distinct())
 
     def _submit(self) -> None:
@@ -226,14 +225,15 @@ class Turn:
     def _next(self, due: QuerySet[Generation]) -> list[Generation]:
         """Those that have been due for longest, as many as each credential has calls left."""
         free = Counter({pk: OPEN_CALLS - count for (pk, paid), count in self.open.items() if not paid})
-        full = [pk for pk, left in free.items() if left <= 0]
-        first = due.exclude(pk__in=self.asked).exclude(credential__in=full).order_by("due_at")
+        if full := [pk for pk, left in free.items() if left <= 0]:
+            due = due.exclude(credential__in=full)
+        first = due.exclude(pk__in=self.asked).order_by("due_at")
         chosen = []
         for pk, credential in first.values_list("pk", "credential")[:BATCH]:
             if free.setdefault(credential, OPEN_CALLS) > 0:
                 free[credential] -= 1
                 chosen.append(pk)
-        return list(whole(due.filter(pk__in=chosen)).order_by("due_at")) if chosen else []
+        return list(WHOLE.filter(pk__in=chosen).order_by("due_at")) if chosen else []
 
     @contextlib.contextmanager
     def _tending(self, generation: Generation) -> Iterator[None]:

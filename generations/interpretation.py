@@ -153,9 +153,10 @@ class Rules:
 
 def rules_for(generation: Generation) -> Rules:
     """The rules of the generation's team for its provider. One query, unless it is known that there are none."""
-    kept = Reading.objects.filter(team=generation.team_id, provider=generation.provider)
-    kept = kept if getattr(generation, "has_rules", True) else kept.none()
-    found = [(each.kind, each.found, each.means) for each in kept]
+    found: list[tuple[str, str, str]] = []
+    if getattr(generation, "has_rules", True):
+        kept = Reading.objects.filter(team=generation.team_id, provider=generation.provider)
+        found = list(kept.values_list("kind", "found", "means"))
     return Rules(
         find(generation.provider, generation.operation)[0],
         {word.lower(): means for kind, word, means in found if kind == Reading.Kind.WORD},

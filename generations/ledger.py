@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from generations.models import AuditEntry, Charge, Credential, Event, Generation, Status
@@ -36,7 +37,8 @@ def reserve(generation: Generation) -> None:
 def follow(pk: uuid.UUID, before: str, after: str) -> None:
     """Move the money as the generation moves: what was made is settled, what was not is released."""
     if after == Status.SUCCEEDED or (before == Status.COLLECTING and after == Status.FAILED):
-        _close(pk, State.SETTLED, **_settlement(Generation.objects.get(pk=pk)))
+        ended = Generation.objects.annotate(made=Count("images")).get(pk=pk)
+        _close(pk, State.SETTLED, **_settlement(ended, ended.made))
     elif after in (Status.FAILED, Status.CANCELED):
         _close(pk, State.RELEASED)
     elif before == Status.FAILED:
@@ -63,9 +65,8 @@ def _close(pk: uuid.UUID, state: str, **amounts: Any) -> None:
     reserved.update(state=state, closed_at=timezone.now(), **amounts)
 
 
-def _settlement(generation: Generation) -> dict[str, Any]:
+def _settlement(generation: Generation, made: int) -> dict[str, Any]:
     """What was charged: as the provider told, else the price of as many pictures as it made."""
-    made = generation.images.count()
     if generation.cost is not None:
         usd = _usd(generation, generation.cost, generation.cost_unit)
         told = {"settled": generation.cost, "settled_usd": usd, "unit": generation.cost_unit, "told": True}

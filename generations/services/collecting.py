@@ -29,22 +29,27 @@ GONE_AFTER = 3  # attempts that found nothing at the address, before it is belie
 
 
 def collect(pk: uuid.UUID) -> None:
-    """Take the next step with one picture. Each attempt holds a lease; only one at a time.
+    """Take the next step with one picture, or with one that is more urgent.
 
     First it is fetched and stored, and seen from then on; what takes longer, decoding and thumbnails, is a step of its
     own, which lets pass those that nobody has seen yet.
     """
-    now = timezone.now()
-    due = Image.objects.filter(pk=pk, state__in=Image.ON_ITS_WAY, due_at__lte=now)
-    image = due.select_related("generation__credential").first()
-    if not image:
-        return
-    if image.state == Image.State.ARRIVED and (unseen := _first_unseen(now)):
-        queue.enqueue_collects([unseen, pk])
-        return
+    due = Image.objects.filter(due_at__lte=timezone.now()).select_related("generation__credential")
+    image = due.filter(pk=pk, state__in=Image.ON_ITS_WAY).first()
+    if image and image.state == Image.State.ARRIVED:
+        unseen = due.filter(state=Image.State.PENDING).order_by("due_at").first()
+        if unseen:
+            queue.enqueue_collects([pk])
+            image = unseen
+    if image:
+        _attempt(image)
+
+
+def _attempt(image: Image) -> None:
+    """Each attempt holds a lease; only one at a time."""
     image.attempts += 1
-    unclaimed = Image.objects.filter(pk=pk, state=image.state, due_at=image.due_at)
-    if not unclaimed.update(due_at=now + paced(LEASE), attempts=image.attempts):
+    unclaimed = Image.objects.filter(pk=image.pk, state=image.state, due_at=image.due_at)
+    if not unclaimed.update(due_at=timezone.now() + paced(LEASE), attempts=image.attempts):
         return
     try:
         if image.state == Image.State.PENDING:
@@ -56,12 +61,6 @@ def collect(pk: uuid.UUID) -> None:
     except Exception:  # whatever it is, it is tried again, and ends with the provider's retention
         log.exception("%s: picture %s was not brought home", image.generation_id, image.number)
         _postpone(image, "The picture could not be kept here. The log says why.", to=Image.State(image.state))
-
-
-def _first_unseen(now: datetime) -> uuid.UUID | None:
-    """A picture that waits to be fetched."""
-    waits = Image.objects.filter(state=Image.State.PENDING, due_at__lte=now)
-    return waits.order_by("due_at").values_list("pk", flat=True).first()
 
 
 def _bring_home(image: Image) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from generations import credentials, deliveries
@@ -26,18 +26,15 @@ LONGEST_REST = 600  # seconds, whatever a provider asks for
 FREE = "Nothing was charged."
 TWICE_SENT = "Whether its first request was charged is not known."
 KEPT = 2**16  # characters of an answer; the largest known to be about one request has a tenth
+RULES = Reading.objects.filter(team=OuterRef("team"), provider=OuterRef("provider"))
+WHOLE = Generation.objects.select_related("credential").annotate(has_rules=Exists(RULES))
+"""Generations with their credential, and with whether their answers are read by rules of the team's own."""
 KEY_OF = "klingweb.key_of"  # in a request's extensions: since when the credential had the key that it was made with
-
-
-def whole(generations: QuerySet[Generation]) -> QuerySet[Generation]:
-    """Each with its credential, and whether its answers are read by rules of the team's own."""
-    rules = Reading.objects.filter(team=OuterRef("team"), provider=OuterRef("provider"))
-    return generations.select_related("credential").annotate(has_rules=Exists(rules))
 
 
 def load(pk: uuid.UUID) -> Generation | None:
     """The generation as it is now, whole."""
-    return whole(Generation.objects.filter(pk=pk)).first()
+    return WHOLE.filter(pk=pk).first()
 
 
 def lane(generation: Generation) -> str:

@@ -15,13 +15,14 @@ from generations.lifecycle import advance, note
 from generations.models import AssetCopy, Generation, Reference, Status
 from generations.providers import client, errors
 from generations.providers.exchange import FateUnknown, NotSent, Order, Reply, Submission
-from generations.providers.registry import find
+from generations.providers.registry import PROVIDERS, find
 from generations.services.collecting import begin_collecting
 from generations.services.common import (
     LONGEST_REST,
     NO_PROBLEM,
     account_of,
     deadlines,
+    deadlines_of,
     fail,
     kept_answer,
     lane,
@@ -107,10 +108,17 @@ def finish(pk: uuid.UUID, token: str, reply: Reply, *, sent: datetime | None = N
         _read_submission(generation, reply)
 
 
+def silent(token: str, now: datetime) -> Q:
+    """What another turn than that of this token sends, and perhaps has been sending for too long."""
+    shortest = min(deadlines_of(slug).create for slug in PROVIDERS) + settings.SUBMISSION_GRACE
+    long = Q(submitted_at__lt=now - timedelta(seconds=shortest)) | Q(submitted_at__gt=now)  # the clock was set back
+    return Q(long, status=Status.SUBMITTING) & ~Q(token=token)
+
+
 def give_up_silent(token: str) -> int:
     """Generations whose sender is gone: after the POST's deadline nobody knows their fate. Returns how many."""
     now, found = timezone.now(), 0
-    for generation in Generation.objects.filter(status=Status.SUBMITTING).exclude(token=token):
+    for generation in Generation.objects.filter(silent(token, now)):
         if is_over(generation, now):
             found += _unconfirm(generation, "The program was stopped while the request was on its way.")
     return found

@@ -34,7 +34,8 @@ def spread(now: datetime) -> int:
 
 def _spread(team: Team, provider: str, now: datetime) -> int:
     waiting = dispatch.open_ones(now).filter(team=team, provider=provider)
-    usable = list(credentials.working(team).filter(provider=provider).prefetch_related("accounts"))
+    prefetched = ["accounts"] if PROVIDERS[provider].accounts else []
+    usable = list(credentials.working(team).filter(provider=provider).prefetch_related(*prefetched))
     others = Credential.objects.filter(pk__in=waiting.values("credential")).exclude(pk__in=[each.pk for each in usable])
     if len(usable) + len(others) < 2:
         return 0  # it waits for the only one

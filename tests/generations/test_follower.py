@@ -18,7 +18,7 @@ from generations.follower import OPEN_CALLS, Turn, release_lease, take_lease
 from generations.models import Credential, Event, Generation, Heartbeat, Image, Lease, Status
 from generations.providers.exchange import FateUnknown, NotSent
 from generations.services import asking, following, submission
-from generations.services.common import whole
+from generations.services.common import WHOLE
 from klingweb.accounts.models import User
 from tests.road import Ask, Follow, forget_messages, messages
 from tests.states import put
@@ -162,7 +162,7 @@ def test_that_it_is_being_made_as_before_takes_no_query(
 ) -> None:
     generation = put(ask(), Status.RUNNING, submitted_at=timezone.now())
     body = {"code": 0, "data": {"task_id": "1", "task_status": "processing"}}
-    (asked,) = whole(Generation.objects.filter(pk=generation.pk))
+    (asked,) = WHOLE.filter(pk=generation.pk)
     with django_assert_num_queries(0):
         following.finish(asked, httpx.Response(200, json=body))
 

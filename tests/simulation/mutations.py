@@ -119,9 +119,9 @@ def the_estimate_is_settled() -> dict[str, Any]:
     """What the provider told is not looked at."""
     settlement = ledger._settlement
 
-    def estimated(generation: Generation) -> dict[str, Any]:
+    def estimated(generation: Generation, made: int) -> dict[str, Any]:
         generation.cost = None
-        return settlement(generation)
+        return settlement(generation, made)
 
     return {"generations.ledger._settlement": estimated}
 
