@@ -95,6 +95,8 @@ def _replace_what_is_outside() -> None:
 def _replace_the_database() -> None:
     """Nothing of it, but each statement and each commit is a place where something may go wrong."""
     connection.ensure_connection()
+    connection.connection.execute("PRAGMA secure_delete=OFF")  # in memory, nobody looks at what was deleted
+    connection.connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     connection.execute_wrappers.append(lambda *args: Stage.world.chaos.around_statement(*args))
     database: Any = connection
     commit = database._commit

@@ -267,6 +267,8 @@ def _conditions(node: Any, compiler: SQLCompiler, params: list[Any]) -> Shape:
         return *left, node.rhs
     if isinstance(node.rhs, Query):
         return *left, _shape(node.rhs, compiler, params)
+    if type(node.rhs) is Col:
+        return *left, _expression(node.rhs, compiler, params)
     if hasattr(node.rhs, "as_sql"):
         raise Unusual
     try:
