@@ -32,6 +32,7 @@ from generations.services.common import (
     poll_pause,
 )
 from generations.services.readying import rest
+from generations.services.unconfirmed import MODERATED, findable
 
 log = logging.getLogger(__name__)
 
@@ -187,9 +188,10 @@ def _refuse(generation: Generation, error: errors.ProviderError, answer: str) ->
         _requeue(generation, error.sentence, pause, answer, problem=problem, **anew)
         if not error.pauses_credential:
             leave_alone(generation, (Status.QUEUED,), pause)
-    elif generation.doubts and not isinstance(error, errors.Moderated):
+    elif generation.doubts and (generation.provider in findable() or not isinstance(error, errors.Moderated)):
         said = client.redact(error.details, deliveries.secrets_of(generation)) or error.sentence
-        _unconfirm(generation, f"The second request of this name was refused: {said}", answer)
+        code = MODERATED if isinstance(error, errors.Moderated) else ""
+        _unconfirm(generation, f"The second request of this name was refused: {said}", answer, code=code)
     else:
         fail(generation, error.sentence, code=error.code, details=error.details, answer=answer)
     log.warning("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)
@@ -221,7 +223,7 @@ def _requeue(generation: Generation, reason: str, pause: timedelta, answer: str 
     advance(generation, Status.QUEUED, reason=reason, answer=answer, due_at=due, token="", **fields)
 
 
-def _unconfirm(generation: Generation, reason: str, answer: str = "") -> bool:
+def _unconfirm(generation: Generation, reason: str, answer: str = "", code: str = "") -> bool:
     if generation.status == Status.UNCONFIRMED:
         if answer:
             note(generation, reason, answer, riddle=True)
@@ -233,6 +235,7 @@ def _unconfirm(generation: Generation, reason: str, answer: str = "") -> bool:
         answer=answer,
         riddle=bool(answer),
         problem="Nobody knows whether this request arrived, so it is not simply sent again.",
+        problem_code=code,
         problem_details=reason[:400],
         doubts=generation.doubts + 1,
         due_at=timezone.now(),

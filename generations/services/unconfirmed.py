@@ -45,6 +45,8 @@ RARELY = 3600
 EARLIER = timedelta(seconds=90)  # how far the provider's clock may be from ours
 LOOKUP = "klingweb.lookup"  # in a request's extensions: which of the provider's lists it asks for
 GIVEN_UP = "Given up"
+MODERATED = "moderated again"
+"""Why a second request was refused: most probably the first one was as well, unless it still arrives."""
 TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
@@ -244,6 +246,9 @@ def _not_found(generation: Generation, now: datetime) -> None:
     certain = sent + timedelta(seconds=deadlines(generation).create) + paced(UNKNOWN_AFTER) < now
     if certain and operation.resends and generation.doubts == 1 and not generation.credential.changed_since(sent):
         _resend(generation, f"{provider.label} has never heard of it: it is sent again under the same name")
+        return
+    if certain and generation.problem_code == MODERATED:
+        fail(generation, errors.Moderated.default_sentence)
         return
     details = f"{provider.label} did not know it at {now:%H:%M} UTC."
     Generation.objects.filter(pk=generation.pk, status=Status.UNCONFIRMED).update(problem_details=details)

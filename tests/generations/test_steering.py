@@ -16,8 +16,9 @@ from pytest_django import Settings
 from generations import credentials, images
 from generations.catalogue import offers
 from generations.models import BalanceReading, Credential, Generation, Status
+from generations.providers.exchange import FateUnknown
 from generations.providers.useapi import PROVIDER
-from generations.services import asking, following, unconfirmed, weighing
+from generations.services import asking, following, submission, unconfirmed, weighing
 from generations.services.common import account_of
 from generations.tasks import read_balance, sweep
 from klingweb.accounts.models import Membership, Team, User
@@ -303,6 +304,18 @@ def test_each_list_is_asked_in_turn_however_rare_the_looks_have_become(bob: User
             moment += unconfirmed.pause(generation, moment) + timedelta(seconds=0.2)  # looked for a little late
     assert len(set(lists)) == 2
     assert all(len(set(three)) == 2 for three in zip(lists, lists[1:], lists[2:], strict=False))
+
+
+def test_moderation_of_a_second_request_is_its_end_where_nobody_can_be_asked(
+    bob: User, halden: Team, follow: Follow
+) -> None:
+    generation = asked(bob, key(halden, "kkiai"), prompt="[moderated] a vase")
+    assert submission.begin(generation, "gone")
+    submission.finish(generation.pk, "gone", FateUnknown("The line dropped."))
+    generation.refresh_from_db()
+    assert unconfirmed.send_again(generation, bob)
+    assert follow(generation).status == Status.FAILED
+    assert generation.problem.endswith("Whether its first request was charged is not known.")
 
 
 def test_a_person_who_looks_again_has_every_list_asked(bob: User, halden: Team, sandbox: str) -> None:

@@ -90,12 +90,32 @@ def test_a_second_request_that_is_refused_shows_that_the_first_arrived(
     assert any("was refused" in each.reason for each in generation.events.all())
 
 
-def test_moderation_of_a_second_request_is_its_end(bob: User, ask: Ask, follow: Follow) -> None:
+def test_moderation_of_a_second_request_is_its_end_once_the_first_cannot_arrive_any_more(
+    bob: User, ask: Ask, follow: Follow
+) -> None:
     generation = lost(ask, "[moderated] a vase")
     unconfirmed.send_again(generation, bob)
+    generation = follow(generation, to=WAITING)
+    assert "The second request of this name was refused: " in generation.problem_details
+    unconfirmed.look_again(generation)
     generation.refresh_from_db()
-    assert follow(generation).status == Status.FAILED
+    assert generation.status == Status.UNCONFIRMED
+    with time_machine.travel(timezone.now() + timedelta(minutes=8), tick=False):
+        unconfirmed.look_again(generation)
+    generation.refresh_from_db()
+    assert generation.status == Status.FAILED
     assert generation.problem.endswith("try again. Whether its first request was charged is not known.")
+
+
+def test_a_first_request_that_arrives_after_the_second_was_moderated_is_found(
+    bob: User, ask: Ask, follow: Follow
+) -> None:
+    task_id = made_elsewhere(ask, follow)
+    generation = lost(ask, "[moderated] a vase")
+    unconfirmed.send_again(generation, bob)
+    generation = follow(generation, to=WAITING)
+    unconfirmed.it_was_made(generation, task_id, bob)
+    assert follow(generation).status == Status.SUCCEEDED
 
 
 def test_a_look_up_without_a_clear_answer_changes_nothing(ask: Ask, credential: Credential, sandbox: str) -> None:
