@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -59,11 +59,11 @@ def make_ready(pk: uuid.UUID) -> None:
         fail(generation, unusable, where=_still_for(generation))
     except (NotNow, Undecryptable) as error:
         log.info("%s: not ready yet: %s", pk, error)
-        waiting.update(due_at=timezone.now() + paced(AGAIN))
+        _wait(generation, str(error), paced(AGAIN))
     except errors.ProviderError as error:
         _heed(generation, error)
     else:
-        if waiting.update(ready=True, due_at=timezone.now(), changed=timezone.now()):
+        if waiting.update(ready=True, problem="", due_at=timezone.now(), changed=timezone.now()):
             queue.nudge_follower()
 
 
@@ -139,15 +139,24 @@ def answer(credential: Credential, request: httpx.Request, deadline: float) -> h
 
 def _heed(generation: Generation, error: errors.ProviderError) -> None:
     """What is wrong with the key waits for an admin; what is wrong with the picture ends the request."""
+    reason = error.sentence
     log.warning("%s: %s %s %s", generation.pk, generation.credential.last_four, type(error).__name__, error.code)
     if error.pauses_credential:
         rest(generation, error)
+        reason = ""
     elif isinstance(error, errors.Refused | errors.NotFound):
         fail(generation, error.sentence, code=error.code, details=error.details, where=_still_for(generation))
         return
     pause = paced(AGAIN) if error.retry_after is None else paced(error.retry_after)
+    _wait(generation, reason, pause)
+
+
+def _wait(generation: Generation, reason: str, pause: timedelta) -> None:
+    """It is tried again by itself; meanwhile its card says why it waits."""
+    now = timezone.now()
     waiting = Generation.objects.filter(_still_for(generation), pk=generation.pk, status=Status.QUEUED)
-    waiting.update(due_at=timezone.now() + pause)
+    waiting.exclude(problem=reason[:300]).update(problem=reason[:300], changed=now)
+    waiting.update(due_at=now + pause)
 
 
 def _still_for(generation: Generation) -> Q:

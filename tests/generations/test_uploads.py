@@ -202,6 +202,25 @@ def test_a_question_about_accounts_that_finds_nothing_is_asked_again_and_nothing
     generation.refresh_from_db()
     assert (generation.status, generation.ready) == (Status.QUEUED, False)
     assert timezone.now() < generation.due_at < timezone.now() + timedelta(minutes=1)
+    assert generation.problem == "The provider does not say which accounts there are."
+
+
+def test_why_it_is_not_ready_is_said_until_it_is(halden: Team, bob: User, sandbox: str) -> None:
+    relay = key(halden, "useapi")
+    right = relay.base_url
+    Credential.objects.filter(pk=relay.pk).update(base_url="http://127.0.0.1:9")
+    generation = asked(bob, relay, "kolors")
+    readying.make_ready(generation.pk)
+    generation.refresh_from_db()
+    assert generation.problem
+    told = generation.changed
+    for base_url, changed in (("http://127.0.0.1:9", False), (right, True)):
+        Credential.objects.filter(pk=relay.pk).update(base_url=base_url)
+        Generation.objects.filter(pk=generation.pk).update(due_at=timezone.now())
+        readying.make_ready(generation.pk)
+        generation.refresh_from_db()
+        assert (generation.changed != told) is changed
+    assert (generation.ready, generation.problem) == (True, "")
 
 
 def test_a_refused_key_pauses_the_credential_and_the_request_waits(
