@@ -35,7 +35,7 @@ from klingweb.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
 
-TICK = 0.2  # seconds; how late an accepted request may be noticed
+TICK = 0.1  # seconds; how late an accepted request or a webhook may be noticed
 OPEN_CALLS = client.CONNECTIONS  # per credential and kind, so that a slow provider delays nobody else
 BATCH = 200  # polls begun in one step
 LONGER = 4  # times a turn, at most; with the longest paid call behind it, less than the cluster's timeout

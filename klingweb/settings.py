@@ -140,7 +140,7 @@ Q_CLUSTER = {
     "ack_failures": True,  # a failed task is not redelivered: the sweep decides by the row
     "save_limit": -1,
     "catch_up": False,
-    "poll": 0.2,
+    "poll": 0.1,  # seconds between two looks, where there is no Redis
     "ALT_CLUSTERS": {"fast": {"workers": 2, "queue_limit": 2, "timeout": 300, "retry": 1300}},
 }
 # A turn of the follower's loop, which then lingers for its open POSTs; how long a silent one is believed to be alive.

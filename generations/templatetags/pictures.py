@@ -346,6 +346,12 @@ class Card:
         return capability.usual_seconds if capability else None
 
     @property
+    def soon(self) -> str:
+        """From when until when it may be done any moment, in seconds since it was sent: `22 39`."""
+        usual = self.usual or 0
+        return f"{usual * 3 // 4} {usual * 13 // 10}"
+
+    @property
     def late_after(self) -> int:
         """How many seconds are longer than usual."""
         longest = int(LATE.total_seconds())

@@ -33,9 +33,13 @@ function inWords(seconds) {
 
 const begun = new WeakMap();
 
+function age(element) {
+  if (!begun.has(element)) begun.set(element, performance.now() - (element.dataset.elapsed ?? 0) * 1000);
+  return (performance.now() - begun.get(element)) / 1000;
+}
+
 function tick(element) {
-  if (!begun.has(element)) begun.set(element, performance.now() - element.dataset.elapsed * 1000);
-  const seconds = Math.floor((performance.now() - begun.get(element)) / 1000);
+  const seconds = Math.floor(age(element));
   element.textContent = inWords(seconds);
   if (seconds <= element.dataset.late) return;
   const card = element.closest("[data-generation]");
@@ -45,6 +49,14 @@ function tick(element) {
 }
 
 setInterval(() => all("[data-elapsed]").forEach(tick), 1000);
+
+// A page asks each second, and more often while a picture is expected any moment.
+function isExpected(element) {
+  const [from, until] = element.dataset.soon.split(" ");
+  return age(element) >= from && age(element) < until;
+}
+
+setInterval(() => all("[data-soon]").some(isExpected) && htmx.trigger("#live", "soon"), 250);
 
 function showCount() {
   const busy = one("#busy");

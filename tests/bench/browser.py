@@ -1,7 +1,7 @@
 """Open pages as browsers keep them, over bare asyncio, so that what is measured is the other side.
 
-A page asks for its changes once a second as htmx would, shows what comes, fetches the pictures, and can be made to send
-its form. Slow visitors send and read drop by drop.
+A page asks for its changes as its script would: once a second, and more often while a picture is expected. It shows
+what comes, fetches the pictures, and can be made to send its form. Slow visitors send and read drop by drop.
 """
 
 import asyncio
@@ -21,12 +21,13 @@ import httpx
 
 from tests.site.served import Form
 
-ASKS_EVERY = 1.0  # seconds, as the page says in its own words
+ASKS_EVERY, SOON_EVERY = 1.0, 0.25  # seconds, as the page and its script say in their own words
 PATIENCE = 30.0
 LIVE = re.compile(rb'<div id="live"([^>]*)>')
 ASKS = re.compile(rb' hx-get="([^"]+)"')
 CARD = re.compile(rb'<article class="gen[^>]* data-generation="([0-9a-f-]+)"')
 SHOWN = re.compile(rb'<img src="(/images/[^"]+)"')
+EXPECTED = re.compile(rb'(?:data-elapsed="(\d+)"[^>]*)?data-soon="(\d+) (\d+)"')
 MORE_TO_COME = re.compile(rb'name="g" value="(([0-9a-f-]+)[.][0-9.]+)"')
 BOUNDARY = "----what-a-form-puts-between-its-fields"
 
@@ -154,6 +155,7 @@ class Page:
         self.idle: list[Line] = []
         self.live = b""
         self.unfinished: dict[bytes, bytes] = {}  # by generation, as the page names it
+        self.expected: dict[bytes, tuple[float, float]] = {}  # by generation, from when until when
         self.form: dict[str, str] = {}
         self.asked_at = 0.0
         self.fetching: set[asyncio.Future[None]] = set()
@@ -168,8 +170,11 @@ class Page:
         """Ask for changes for ever, from the moment `first` on."""
         at = first
         while True:
-            await asyncio.sleep(max(0.0, at - time.time()))
-            at = time.time() + ASKS_EVERY
+            await asyncio.sleep(max(0.0, min(at - time.time(), SOON_EVERY)))
+            now = time.time()
+            if now < at and not any(first <= now < last for first, last in self.expected.values()):
+                continue
+            at = at if now < at else now + ASKS_EVERY
             if self.live:
                 with suppress(Failed):
                     if (await self._ask_for_changes()).status == 200:  # it has been drawn anew, its clock too
@@ -223,6 +228,10 @@ class Page:
             generation = CARD.findall(card)[0]
             named = {pk: name for name, pk in MORE_TO_COME.findall(card)}
             self.unfinished.pop(generation, None)
+            self.expected.pop(generation, None)
+            if soon := EXPECTED.search(card):
+                sent = answer.ended - int(soon[1] or 0)
+                self.expected[generation] = (sent + int(soon[2]), sent + int(soon[3]))
             self.unfinished |= {pk: name for pk, name in named.items() if pk == generation}
             picture = SHOWN.search(card)
             if picture and generation.decode() not in self.seen.pictures:

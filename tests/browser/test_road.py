@@ -1,6 +1,7 @@
 """From signing in to a downloaded picture, with and without JavaScript."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from PIL import Image as Pillow
 from playwright.sync_api import Page, expect
 
-from generations.models import Credential, Generation
+from generations.models import Credential, Generation, Status
 from klingweb.accounts.models import User
 from tests.browser.conftest import Open, Start
 from tests.cast import PASSWORD
+from tests.road import Ask
+from tests.states import put
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -94,3 +97,27 @@ def test_the_same_without_javascript(visit: Open, bob: User, credential: Credent
     assert href
     assert ratio(page.request.get(href).body()) == pytest.approx(9 / 16, abs=0.01)
     assert "element_list" not in Generation.objects.get().values
+
+
+def test_a_page_asks_more_often_while_a_picture_is_expected(visit: Open, bob: User, ask: Ask) -> None:
+    generation = put(ask(), Status.RUNNING, sent=5)  # 30 s are usual
+    page, asked = standing_still(visit("/", bob))
+    for _ in range(4):
+        page.clock.run_for(250)
+    assert len(asked) in (0, 1, 2)
+    put(generation, Status.RUNNING, sent=25)
+    page, asked = standing_still(page)
+    for _ in range(4):
+        with page.expect_response("**/changes/**"):
+            page.clock.run_for(250)
+
+
+def standing_still(page: Page) -> tuple[Page, list[str]]:
+    """The page, where time only passes when it is told to, and what it asks for from then on."""
+    page.clock.install()
+    page.goto("/")
+    expect(page.get_by_text("usually about 30 s", exact=True)).to_be_visible()
+    page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=2))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/changes/" in request.url else None)
+    return page, asked

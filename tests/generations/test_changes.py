@@ -113,7 +113,7 @@ def test_a_page_stops_asking_when_nothing_is_under_way(bobs: Client, ask: Ask) -
 
 def test_a_page_without_pictures_asks_more_rarely_and_counts_too(bobs: Client, ask: Ask) -> None:
     generation = settled(ask())
-    assert 'hx-trigger="every 5s"' in bobs.get("/account/").content.decode()
+    assert 'hx-trigger="every 5s, soon"' in bobs.get("/account/").content.decode()
     page = Page(bobs, "/account/")
     assert page.hears() == ""
     put(generation, Status.UNCONFIRMED)
