@@ -347,9 +347,9 @@ class Card:
 
     @property
     def soon(self) -> str:
-        """From when until when it may be done any moment, in seconds since it was sent: `22 39`."""
+        """From when until when it may be done any moment, in seconds since it was sent: `18 47`."""
         usual = self.usual or 0
-        return f"{usual * 3 // 4} {usual * 13 // 10}"
+        return f"{usual * 3 // 5} {usual * 3 // 2 + 2}"
 
     @property
     def late_after(self) -> int:

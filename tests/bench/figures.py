@@ -16,6 +16,7 @@ from tests.bench.traffic import PROMPT, click, open_pages
 PEOPLE = 50
 SIDE = 1024  # of the pictures, in pixels
 USUAL_LENGTH, QUICK_LENGTH = 20.0, 6.0  # seconds at the provider
+WARM = 3  # times as long as a task takes, until it is known how long they take
 LATE = 15.0  # seconds after which nobody waits for a picture any more
 WORKERS = 4  # of the default cluster, where nothing else is set
 
@@ -60,7 +61,7 @@ def road(bench: Bench, scale: Scale, credential: str, length: float, window: flo
         length, window = scale.seconds(length), scale.seconds(window)
         rate = scale.rate(2, window)
         with bench.house(PEOPLE, side=SIDE, length=length) as house:
-            run = _travel(house, credential, scale.count(PEOPLE), rate, length * 1.25, window)
+            run = _travel(house, credential, scale.count(PEOPLE), rate, length * WARM, window)
             bench.kept[key] = asyncio.run(run)
     found: Road = bench.kept[key]
     return found
@@ -87,7 +88,7 @@ async def _travel(house: House, credential: str, people: int, rate: float, warm:
         ended=house.do("moments", generations=sorted(names)),
         asked={name: after["counts"].get(name, 0) - before["counts"].get(name, 0) for name in ("queries", "lists")},
         of_a_core=now.since(cpu),
-        load=f"{rate:.2g} pictures of {SIDE}² a second, {people} pages, tasks of {warm / 1.25:.2g} s ± 25 %",
+        load=f"{rate:.2g} pictures of {SIDE}² a second, {people} pages, tasks of {warm / WARM:.2g} s ± 25 %",
     )
 
 
@@ -187,7 +188,7 @@ def leaves(bench: Bench, scale: Scale) -> Iterator[Row]:
             f"{rate:.2g} requests a second, {beside}",
             "ms",
             [1000 * max(0.0, posted[each.generation] - each.ended) for each in there],
-            f"the follower looks for new requests every 200 ms; {shares(of_a_core)}",
+            f"the follower looks for new requests every 100 ms; {shares(of_a_core)}",
             Goal({"p95": 500}, {"p95": 250}),
             len(seen.failures) + len(seen.clicks) - len(there),
         )
