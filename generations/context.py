@@ -30,9 +30,9 @@ class Notices:
 
 
 def bar(request: HttpRequest) -> dict[str, object]:
-    """`counts` of the person's own and `notices`, both of the current team; None for people without any.
+    """`counts` of the person's own and `notices`, both of the current team; None for people without any. `hurry`.
 
-    One query and three at most, where a template asks for them.
+    One query, three at most, and one, where a template asks for them.
     """
 
     def lazily(ask: Callable[[Membership], object]) -> object:
@@ -42,7 +42,7 @@ def bar(request: HttpRequest) -> dict[str, object]:
 
         return SimpleLazyObject(current)
 
-    return {"counts": lazily(_counts), "notices": lazily(_notices)}
+    return {"counts": lazily(_counts), "notices": lazily(_notices), "hurry": queries.hurry}
 
 
 def _counts(own: Membership) -> queries.Counts:

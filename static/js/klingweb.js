@@ -50,13 +50,18 @@ function tick(element) {
 
 setInterval(() => all("[data-elapsed]").forEach(tick), 1000);
 
-// A page asks each second, and more often while a picture is expected any moment.
+// A page asks each second, and more often while a picture is expected any moment, unless very many are being made.
+let asked = 0;
+
 function isExpected(element) {
   const [from, until] = element.dataset.soon.split(" ");
   return age(element) >= from && age(element) < until;
 }
 
-setInterval(() => all("[data-soon]").some(isExpected) && htmx.trigger("#live", "soon"), 250);
+setInterval(() => {
+  const every = Number(one("#live")?.dataset.hurry);
+  if (every && performance.now() - asked >= every - 50 && all("[data-soon]").some(isExpected)) htmx.trigger("#live", "soon");
+}, 250);
 
 function showCount() {
   const busy = one("#busy");
@@ -252,7 +257,9 @@ on("htmx:oobBeforeSwap", (event) => {
 });
 
 on("htmx:beforeRequest", (event) => {
-  if (event.target.id === "live" && document.hidden) event.preventDefault();
+  if (event.target.id !== "live") return;
+  if (document.hidden) event.preventDefault();
+  asked = performance.now();
 });
 
 // Addresses have an end, at eight kilobytes behind some proxies: a page asks about the oldest, which end first.

@@ -22,6 +22,7 @@ import httpx
 from tests.site.served import Form
 
 ASKS_EVERY, SOON_EVERY = 1.0, 0.25  # seconds, as the page and its script say in their own words
+HURRY = re.compile(rb' data-hurry="(\d+)"')
 PATIENCE = 30.0
 LIVE = re.compile(rb'<div id="live"([^>]*)>')
 ASKS = re.compile(rb' hx-get="([^"]+)"')
@@ -153,7 +154,7 @@ class Page:
     def __init__(self, port: int, person: Person, seen: Seen) -> None:
         self.port, self.person, self.seen = port, person, seen
         self.idle: list[Line] = []
-        self.live = b""
+        self.live, self.hurry = b"", 0.0
         self.unfinished: dict[bytes, bytes] = {}  # by generation, as the page names it
         self.expected: dict[bytes, tuple[float, float]] = {}  # by generation, from when until when
         self.form: dict[str, str] = {}
@@ -168,17 +169,20 @@ class Page:
 
     async def ask_on(self, first: float) -> None:
         """Ask for changes for ever, from the moment `first` on."""
-        at = first
+        at, asked = first, 0.0
         while True:
             await asyncio.sleep(max(0.0, min(at - time.time(), SOON_EVERY)))
             now = time.time()
-            if now < at and not any(first <= now < last for first, last in self.expected.values()):
+            if now < at and not (self.hurry and now - asked >= self.hurry and self._expects(now)):
                 continue
-            at = at if now < at else now + ASKS_EVERY
+            at, asked = at if now < at else now + ASKS_EVERY, now
             if self.live:
                 with suppress(Failed):
                     if (await self._ask_for_changes()).status == 200:  # it has been drawn anew, its clock too
                         at = time.time() + ASKS_EVERY
+
+    def _expects(self, now: float) -> bool:
+        return any(first <= now < last for first, last in self.expected.values())
 
     async def generate(self, **values: str) -> None:
         """Press Generate. The key of each form is another."""
@@ -222,6 +226,8 @@ class Page:
         if found := LIVE.search(answer.body):
             asks = ASKS.search(found[1])
             self.live = asks[1] if asks else b""
+            hurry = HURRY.search(found[1])
+            self.hurry = int(hurry[1]) / 1000 if hurry else 0.0
         starts = [each.start() for each in CARD.finditer(answer.body)]
         for start, end in pairwise([*starts, len(answer.body)]):
             card = answer.body[start:end]

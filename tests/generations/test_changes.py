@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -274,3 +275,12 @@ def test_the_news_of_a_generation_show_what_one_may_do_in_its_team(client: Clien
     news = client.get("/changes/", {"page": "generation", "g": f"{generation.pk}.1.0"}).content.decode()
     assert "A vase" in news
     assert [text.count("/cancel/") for text in (page, news)] == [0, 0]
+
+
+@pytest.mark.parametrize(("made", "every"), [(1, "250"), (20, "250"), (21, "500"), (60, "750"), (61, "0")])
+def test_the_more_are_being_made_the_less_a_page_hurries(bobs: Client, ask: Ask, made: int, every: str) -> None:
+    first = put(ask(), Status.RUNNING)
+    alike = {each.attname: getattr(first, each.attname) for each in Generation._meta.concrete_fields}
+    others = (Generation(**alike | {"id": uuid4(), "key": str(number)}) for number in range(made - 1))
+    Generation.objects.bulk_create(others)
+    assert f' data-hurry="{every}"' in bobs.get("/").content.decode()
