@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds; how late an accepted request or a webhook may be noticed
 OPEN_CALLS = client.CONNECTIONS  # per credential and kind, so that a slow provider delays nobody else
-BATCH = 200  # polls begun in one step
+BATCH = 2 * OPEN_CALLS  # polls begun in one step: the next one comes with the first answer
 LONGER = 4  # times a turn, at most; with the longest paid call behind it, less than the cluster's timeout
 SORE = 60  # seconds; how long a row that raised an error is left alone
 
@@ -152,9 +152,9 @@ class Turn:
             self._submit()
         if Status.RUNNING in waiting:
             self._list()
-            self._ask(Generation.objects.filter(status=Status.RUNNING), following)
+            self._ask(WHOLE.filter(status=Status.RUNNING), following)
         if Status.UNCONFIRMED in waiting:
-            lost = Generation.objects.filter(unconfirmed.askable(), status=Status.UNCONFIRMED)
+            lost = WHOLE.filter(unconfirmed.askable(), status=Status.UNCONFIRMED)
             self._ask(lost, unconfirmed)
 
     def _waiting(self, now: datetime) -> set[str]:
@@ -227,13 +227,12 @@ class Turn:
         free = Counter({pk: OPEN_CALLS - count for (pk, paid), count in self.open.items() if not paid})
         if full := [pk for pk, left in free.items() if left <= 0]:
             due = due.exclude(credential__in=full)
-        first = due.exclude(pk__in=self.asked).order_by("due_at")
         chosen = []
-        for pk, credential in first.values_list("pk", "credential")[:BATCH]:
-            if free.setdefault(credential, OPEN_CALLS) > 0:
-                free[credential] -= 1
-                chosen.append(pk)
-        return list(WHOLE.filter(pk__in=chosen).order_by("due_at")) if chosen else []
+        for generation in due.exclude(pk__in=self.asked).order_by("due_at")[:BATCH]:
+            if free.setdefault(generation.credential_id, OPEN_CALLS) > 0:
+                free[generation.credential_id] -= 1
+                chosen.append(generation)
+        return chosen
 
     @contextlib.contextmanager
     def _tending(self, generation: Generation) -> Iterator[None]:

@@ -65,7 +65,8 @@ def advance(
     fields |= {"status": to, "changed": now}
     fields["finished_at"] = now if to in TERMINAL else None
     with transaction.atomic(savepoint=False):
-        if not Generation.objects.filter(pk=generation.pk, status=before).filter(where).update(**fields):
+        unmoved = Generation.objects.filter(pk=generation.pk, status=before)
+        if not (unmoved.filter(where) if where else unmoved).update(**fields):
             return False
         event = Event(generation=generation, at=now, before=before, after=to, reason=reason[:300])
         event.answer, event.riddle = answer, riddle

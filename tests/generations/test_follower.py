@@ -173,7 +173,7 @@ def test_however_many_are_due_as_many_as_there_are_calls_are_asked_about_in_a_st
         put(ask(f"vase {number}"), Status.RUNNING, submitted_at=timezone.now(), provider_task_id=f"{number}")
     Generation.objects.update(due_at=timezone.now())
     turn = Turn(5)
-    turn._ask(Generation.objects.filter(status=Status.RUNNING), following)
+    turn._ask(WHOLE.filter(status=Status.RUNNING), following)
     assert len(turn.asked) == min(count, OPEN_CALLS)
     assert Generation.objects.filter(due_at__gt=timezone.now()).count() == min(count, OPEN_CALLS)
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
+from django.db.utils import ConnectionHandler
 from django.utils import timezone
 
 from generations import follower, images, queue
@@ -97,6 +98,8 @@ def _replace_the_database() -> None:
     connection.ensure_connection()
     connection.connection.execute("PRAGMA secure_delete=OFF")  # in memory, nobody looks at what was deleted
     connection.connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    only = connections["default"]
+    _put(ConnectionHandler, __getitem__=lambda _all, _alias: only)  # it is asked for with every statement
     connection.execute_wrappers.append(lambda *args: Stage.world.chaos.around_statement(*args))
     database: Any = connection
     commit = database._commit
