@@ -207,9 +207,12 @@ def note_accounts(credential: Credential, told: Iterable[Capacity]) -> None:
 def forget_accounts(credential: Credential) -> list[UUID]:
     """Another key may open other accounts: forget those that were there, and what was uploaded to them.
 
-    What waits finds its way anew, unless a person chose its account. Returns what is to be made ready again.
+    What waits finds its way anew, unless a person chose its account. Returns what is to be made ready again. How much
+    an account takes is still known while something is on its way through it: the same account may be behind the key.
     """
-    credential.accounts.all().delete()
+    on_its_way = Generation.objects.filter(credential=credential, status__in=(Status.SUBMITTING, Status.RUNNING))
+    credential.accounts.exclude(name__in=on_its_way.values("account")).delete()
+    credential.accounts.update(paused_at=None, paused_reason="")
     credential.copies.exclude(address="").delete()
     waiting = Generation.objects.filter(credential=credential, status=Status.QUEUED).exclude(account="")
     unready = [each.pk for each in waiting if not _chose_account(each)]

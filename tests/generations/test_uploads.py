@@ -184,6 +184,16 @@ def test_a_full_account_holds_up_nobody_else(halden: Team, bob: User, sandbox: s
     assert dispatch.next_for(relay, timezone.now()) is None
 
 
+def test_what_an_account_takes_is_known_while_something_is_on_its_way_through_it(halden: Team, bob: User) -> None:
+    relay = key(halden, "useapi")
+    for name in ("anna@sandbox.example", "ben@sandbox.example"):
+        relay.accounts.create(name=name, slots=1, paused_at=timezone.now())
+    running = asked(bob, relay, "kolors")
+    Generation.objects.filter(pk=running.pk).update(account="anna@sandbox.example", status=Status.RUNNING)
+    credentials.forget_accounts(relay)
+    assert list(relay.accounts.values_list("name", "slots", "paused_at")) == [("anna@sandbox.example", 1, None)]
+
+
 def test_where_nobody_answers_it_is_tried_again_and_nothing_fails(halden: Team, bob: User, asset: Asset) -> None:
     generation = asked(bob, key(halden, "apimodels"), "image-to-image", image_url=asset.pk)
     readying.make_ready(generation.pk)
