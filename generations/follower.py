@@ -36,6 +36,7 @@ from klingweb.secrets import Undecryptable
 log = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds; how late an accepted request or a webhook may be noticed
+AT_ONCE = 0.005  # seconds; replies that are applied before the next step
 OPEN_CALLS = client.CONNECTIONS  # per credential and kind, so that a slow provider delays nobody else
 BATCH = 2 * OPEN_CALLS  # polls begun in one step: the next one comes with the first answer
 LONGER = 4  # times a turn, at most; with the longest paid call behind it, less than the cluster's timeout
@@ -259,10 +260,14 @@ class Turn:
         future.add_done_callback(lambda done: self.inbox.put(Answered(opened, done.result())))
 
     def _receive(self) -> None:
-        """Apply every reply that is here, waiting one tick for the first."""
+        """Apply the replies that are here, waiting one tick for the first.
+
+        Those that change something take a while, and each may have freed a slot: that is looked at in between.
+        """
         with contextlib.suppress(queues.Empty):
             self._apply(self.inbox.get(timeout=TICK))
-            while True:
+            until = time.monotonic() + AT_ONCE
+            while time.monotonic() <= until:
                 self._apply(self.inbox.get_nowait())
 
     def _apply(self, answered: Answered) -> None:
