@@ -79,8 +79,8 @@ class World:
         self.disk = Disk()
         self.chaos = Chaos(self.rng, self.clock, self.say, self.tally, self.disturb)
         self.calm_world = not any(vars(self.chaos.weather).values())
-        self.hasty = not self.calm_world and self.rng.random() < 0.05  # answers go astray, and nobody waits for them
-        self.crowded = not self.hasty and self.rng.random() < 0.8  # most ask at once, with the same key of Kling's
+        self.hasty = not self.calm_world and self.rng.random() < 0.12  # answers go astray, and nobody waits for them
+        self.crowded = not self.hasty and self.rng.random() < 0.7  # most ask at once, with the same key of Kling's
         rest = not (self.calm_world or self.hasty or self.crowded)
         self.listless = rest and self.rng.random() < 0.3  # useapi's lists are gone, and everybody waits for them
         if self.hasty or self.listless:
