@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 TICK = 0.1  # seconds; how late an accepted request or a webhook may be noticed
 AT_ONCE = 0.005  # seconds; replies that are applied before the next step
 OPEN_CALLS = client.CONNECTIONS  # per credential and kind, so that a slow provider delays nobody else
-BATCH = 2 * OPEN_CALLS  # polls begun in one step: the next one comes with the first answer
 LONGER = 4  # times a turn, at most; with the longest paid call behind it, less than the cluster's timeout
 SORE = 60  # seconds; how long a row that raised an error is left alone
 
@@ -225,14 +224,11 @@ class Turn:
 
     def _next(self, due: QuerySet[Generation]) -> list[Generation]:
         """Those that have been due for longest, as many as each credential has calls left."""
-        free = Counter({pk: OPEN_CALLS - count for (pk, paid), count in self.open.items() if not paid})
-        if full := [pk for pk, left in free.items() if left <= 0]:
-            due = due.exclude(credential__in=full)
-        chosen = []
-        for generation in due.exclude(pk__in=self.asked).order_by("due_at")[:BATCH]:
-            if free.setdefault(generation.credential_id, OPEN_CALLS) > 0:
-                free[generation.credential_id] -= 1
-                chosen.append(generation)
+        due = due.exclude(pk__in=self.asked)
+        chosen: list[Generation] = []
+        for credential in due.order_by().values_list("credential", flat=True).distinct():
+            left = max(0, OPEN_CALLS - self.open[credential, False])
+            chosen += due.filter(credential=credential).order_by("due_at")[:left]
         return chosen
 
     @contextlib.contextmanager

@@ -13,13 +13,13 @@ from django_q.models import Failure
 from django_q.signals import post_execute
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from generations import dispatch, follower, queue, tasks
+from generations import credentials, dispatch, follower, queue, tasks
 from generations.follower import OPEN_CALLS, Turn, release_lease, take_lease
 from generations.models import Credential, Event, Generation, Heartbeat, Image, Lease, Status
 from generations.providers.exchange import FateUnknown, NotSent
 from generations.services import asking, following, submission
 from generations.services.common import WHOLE
-from klingweb.accounts.models import User
+from klingweb.accounts.models import Team, User
 from tests.road import Ask, Follow, forget_messages, messages
 from tests.states import put
 
@@ -176,6 +176,21 @@ def test_however_many_are_due_as_many_as_there_are_calls_are_asked_about_in_a_st
     turn._ask(WHOLE.filter(status=Status.RUNNING), following)
     assert len(turn.asked) == min(count, OPEN_CALLS)
     assert Generation.objects.filter(due_at__gt=timezone.now()).count() == min(count, OPEN_CALLS)
+
+
+def test_a_credential_that_is_far_behind_holds_up_no_other(ask: Ask, halden: Team, credential: Credential) -> None:
+    for number in range(3 * OPEN_CALLS):
+        put(ask(f"vase {number}"), Status.RUNNING, provider_task_id=f"{number}")
+    Generation.objects.update(credential=credential, due_at=timezone.now() - timedelta(minutes=1))
+    secrets = {"api_key": "sandbox-other"}
+    other, _ = credentials.ensure(team=halden, provider="kling", name="Other", base_url="sandbox:", secrets=secrets)
+    late = put(ask("jug"), Status.RUNNING, provider_task_id="jug", credential=other)
+    Generation.objects.filter(pk=late.pk).update(due_at=timezone.now())
+    turn = Turn(5)
+    turn.open[credential.pk, False] = OPEN_CALLS - 1
+    turn._ask(WHOLE.filter(status=Status.RUNNING), following)
+    assert len(turn.asked) == 2
+    assert late.pk in turn.asked
 
 
 def test_an_unknown_fate_is_noted_once(ask: Ask) -> None:
