@@ -30,9 +30,9 @@ class Notices:
 
 
 def bar(request: HttpRequest) -> dict[str, object]:
-    """`counts` of the person's own and `notices`, both of the current team; None for people without any. `hurry`.
+    """`counts` of the person's own and `notices`, both of the current team, None for people without any; and `hurry`.
 
-    One query, three at most, and one, where a template asks for them.
+    One query for each, three at most for the notices, where a template asks for it.
     """
 
     def lazily(ask: Callable[[Membership], object]) -> object:

@@ -243,8 +243,9 @@ def _not_found(generation: Generation, now: datetime) -> None:
     if not provider.finds_by_external_id:
         return  # that a list cannot be had, or no task has no id, says nothing of this one
     sent = generation.submitted_at or now
-    certain = sent + timedelta(seconds=deadlines(generation).create) + paced(UNKNOWN_AFTER) < now
-    if certain and operation.resends and generation.doubts == 1 and not generation.credential.changed_since(sent):
+    late = sent + timedelta(seconds=deadlines(generation).create) + paced(UNKNOWN_AFTER) < now
+    certain = late and not generation.credential.changed_since(sent)  # another key may not open what this one made
+    if certain and operation.resends and generation.doubts == 1:
         _resend(generation, f"{provider.label} has never heard of it: it is sent again under the same name")
         return
     if certain and generation.problem_code == MODERATED:

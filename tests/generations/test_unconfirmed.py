@@ -107,6 +107,19 @@ def test_moderation_of_a_second_request_is_its_end_once_the_first_cannot_arrive_
     assert generation.problem.endswith("try again. Whether its first request was charged is not known.")
 
 
+def test_that_another_key_does_not_know_it_says_nothing_of_a_second_request_that_was_moderated(
+    bob: User, ask: Ask, follow: Follow, credential: Credential
+) -> None:
+    generation = lost(ask, "[moderated] a vase")
+    unconfirmed.send_again(generation, bob)
+    generation = follow(generation, to=WAITING)
+    Credential.objects.filter(pk=credential.pk).update(changed_at=timezone.now())
+    with time_machine.travel(timezone.now() + timedelta(minutes=8), tick=False):
+        unconfirmed.look_again(Generation.objects.select_related("credential").get(pk=generation.pk))
+    generation.refresh_from_db()
+    assert generation.status == Status.UNCONFIRMED
+
+
 def test_a_first_request_that_arrives_after_the_second_was_moderated_is_found(
     bob: User, ask: Ask, follow: Follow
 ) -> None:
