@@ -249,12 +249,23 @@ on("htmx:beforeSwap", ({ detail }) => {
 });
 on("htmx:afterSwap", recall);
 
-// A card that has not changed stays as it is, with its focus and its open details.
-on("htmx:oobBeforeSwap", (event) => {
-  const { target, fragment } = event.detail;
+// A card that has not changed stays as it is, with its focus and its open details. So does one that has asked for
+// something itself: the answer to that finds its place by it.
+let answered = null;
+on("htmx:beforeOnLoad", ({ target }) => { answered = target; });
+
+on("htmx:oobBeforeSwap", ({ detail }) => {
+  const { target, fragment } = detail;
   const fresh = fragment.firstElementChild;
-  if (fresh?.dataset.changed && fresh.dataset.changed === target.dataset.changed) event.detail.shouldSwap = false;
+  if (fresh?.dataset.changed && fresh.dataset.changed === target.dataset.changed) detail.shouldSwap = false;
+  if (all(".htmx-request", target).some((each) => each !== answered)) detail.shouldSwap = false;
+  if (target.id === "live") target.addEventListener("htmx:beforeSwap", dropLate);
 });
+
+// What this one had asked is asked anew by what takes its place.
+function dropLate({ detail }) {
+  detail.shouldSwap = false;
+}
 
 on("htmx:beforeRequest", (event) => {
   if (event.target.id !== "live") return;

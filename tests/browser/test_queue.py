@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from generations.models import Generation, Status
+from generations.services import following
 from klingweb.accounts.models import User
 from tests.browser.conftest import Open
 from tests.browser.test_pages import Look, look
@@ -20,6 +21,17 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def open_queue(page: Page) -> None:
     page.get_by_role("button", name="Queue").click()
     page.get_by_role("heading", name="Queue").wait_for()
+
+
+def hold(page: Page, address: str) -> list[Route]:
+    """What the page asks there next waits here until the test lets it go on."""
+    held: list[Route] = []
+
+    def wait(route: Route) -> None:
+        held.append(route)
+
+    page.route(address, wait, times=1)
+    return held
 
 
 def test_the_panel_and_the_page_with_everything_in_them(look: Look, bob: User, ask: Ask) -> None:
@@ -139,6 +151,38 @@ def test_a_page_that_shows_another_persons_work_goes_on_asking_when_its_panel_op
     page.keyboard.press("Escape")
     put(hers, Status.FAILED)
     expect(page.locator(f"#g-{hers.pk}")).to_have_attribute("data-status", "failed")
+
+
+def test_what_the_page_had_asked_before_the_panel_opened_is_asked_again_with_it(
+    visit: Open, bob: User, ask: Ask
+) -> None:
+    running = put(ask("A vase"), Status.RUNNING)
+    page = visit("/", bob)
+    held = hold(page, "**/changes/**")
+    with page.expect_request("**/changes/**"):
+        pass
+    open_queue(page)
+    put(running, Status.UNCONFIRMED)
+    with page.expect_response("**/changes/**"):
+        held[0].continue_()
+    expect(page.locator(f"#g-{running.pk}")).to_have_attribute("data-status", "unconfirmed")
+    expect(page.locator("#queue-in").get_by_role("link", name="Decide: A vase")).to_be_visible()
+
+
+def test_a_card_stays_until_what_was_asked_from_it_has_been_answered(visit: Open, bob: User, ask: Ask) -> None:
+    waiting = ask("A vase")
+    page = visit("/", bob)
+    held = hold(page, "**/cancel/")
+    with page.expect_request("**/cancel/"):
+        page.get_by_role("button", name="Cancel, costs nothing").click()
+    with page.expect_response(lambda answer: "/changes/" in answer.url and answer.status == 200):
+        put(waiting, Status.SUBMITTING)
+    with page.expect_request("**/changes/**"):
+        pass
+    expect(page.locator(f"#g-{waiting.pk}")).to_have_attribute("data-status", "queued")
+    held[0].continue_()
+    expect(page.locator("#toasts").get_by_text(following.LEFT)).to_be_visible()
+    expect(page.locator(f"#g-{waiting.pk}")).to_have_attribute("data-status", "submitting")
 
 
 def test_however_much_is_under_way_the_address_stays_short_enough_for_proxies(visit: Open, bob: User, ask: Ask) -> None:
