@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -146,23 +146,30 @@ class Turn:
     def _step(self) -> None:
         """Whatever is to be done. Finding that there is nothing takes one query."""
         waiting = self._waiting(timezone.now())
-        if Status.SUBMITTING in waiting:
+        if waiting[Status.SUBMITTING]:
             submission.give_up_silent(self.token)
-        if Status.QUEUED in waiting:
+        if waiting[Status.QUEUED]:
             self._submit()
-        if Status.RUNNING in waiting:
+        if ids := waiting[Status.RUNNING]:
             self._list()
-            self._ask(WHOLE.filter(status=Status.RUNNING), following)
-        if Status.UNCONFIRMED in waiting:
+            self._ask(WHOLE.filter(status=Status.RUNNING), following, ids)
+        if ids := waiting[Status.UNCONFIRMED]:
             lost = WHOLE.filter(unconfirmed.askable(), status=Status.UNCONFIRMED)
-            self._ask(lost, unconfirmed)
+            self._ask(lost, unconfirmed, ids)
 
-    def _waiting(self, now: datetime) -> set[str]:
-        """The statuses in which something may be due: what others sent, what was left open, what has its turn."""
-        left_open = Q(status=Status.QUEUED, open_credential=True)
-        due = Q(status__in=(Status.QUEUED, Status.RUNNING, Status.UNCONFIRMED), due_at__lte=now)
-        found = Generation.objects.filter(submission.silent(self.token, now) | left_open | due).order_by()
-        return set(found.values_list("status", flat=True).distinct())
+    def _waiting(self, now: datetime) -> Mapping[str, list[int]]:
+        """The ids of the credentials with which something may be due, by its status.
+
+        It is what others sent, what was left open, and what has its turn.
+        """
+        silent, left_open = submission.silent(self.token, now), Q(status=Status.QUEUED, open_credential=True)
+        due = Q(status__in=(Status.QUEUED, Status.RUNNING), due_at__lte=now)
+        lost = Q(unconfirmed.askable(), status=Status.UNCONFIRMED, due_at__lte=now)
+        found = Generation.objects.filter(silent | left_open | due | lost).order_by()
+        waiting: defaultdict[str, list[int]] = defaultdict(list)
+        for status, credential in found.values_list("status", "credential").distinct():
+            waiting[status].append(credential)
+        return waiting
 
     def _submit(self) -> None:
         self._spread()
@@ -208,10 +215,10 @@ class Turn:
             self.rests[place] = time.monotonic() + asked.rest.total_seconds()
             self.alone |= listing.finish(place, asked, self.misses)
 
-    def _ask(self, generations: QuerySet[Generation], verb: Look) -> None:
-        """Free calls about those that are due: where they are, or whether they exist."""
+    def _ask(self, generations: QuerySet[Generation], verb: Look, ids: Sequence[int]) -> None:
+        """Free calls about those that are due with these credentials: where they are, or whether they exist."""
         now = timezone.now()
-        chosen = self._next(generations.filter(due_at__lte=now))
+        chosen = self._next(generations.filter(due_at__lte=now), ids)
         alike: dict[timedelta, list[Generation]] = defaultdict(list)
         for generation in chosen:
             alike[verb.pause(generation, now)].append(generation)
@@ -222,13 +229,13 @@ class Turn:
                 finish = partial(verb.finish, generation)
                 self._send(Open(generation.pk, generation.credential_id, verb.begin(generation), finish))
 
-    def _next(self, due: QuerySet[Generation]) -> list[Generation]:
+    def _next(self, due: QuerySet[Generation], ids: Sequence[int]) -> list[Generation]:
         """Those that have been due for longest, as many as each credential has calls left."""
-        due = due.exclude(pk__in=self.asked)
+        due = due.exclude(pk__in=self.asked).order_by("due_at")
         chosen: list[Generation] = []
-        for credential in due.order_by().values_list("credential", flat=True).distinct():
+        for credential in ids:
             left = max(0, OPEN_CALLS - self.open[credential, False])
-            chosen += due.filter(credential=credential).order_by("due_at")[:left]
+            chosen += due.filter(credential=credential)[:left]
         return chosen
 
     @contextlib.contextmanager

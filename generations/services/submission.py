@@ -49,7 +49,7 @@ def begin(generation: Generation, token: str, *, where: Q | None = None) -> clie
     """
     now = timezone.now()
     provider, operation = find(generation.provider, generation.operation)
-    ready = list(generation.references.select_related("copy"))
+    ready = list(generation.references.select_related("copy")) if operation.references else []
     if not _still_there(generation, ready, now):
         _make_ready_again(generation)
         return None

@@ -7,6 +7,7 @@ with it, and never again once an earlier POST may have arrived: only that accoun
 account is of no use at another, so whatever needs preparing is made ready anew.
 """
 
+from collections import defaultdict
 from datetime import datetime
 
 from django.db.models import F, QuerySet, Window
@@ -20,6 +21,7 @@ from generations.providers.registry import PROVIDERS
 from generations.services import readying, weighing
 from klingweb.accounts.models import Team
 
+HELD = ("team", "provider", "credential")
 BATCH = 100  # of one team and provider in one step
 
 
@@ -28,15 +30,19 @@ def spread(now: datetime) -> int:
 
     One query where nothing was left open; else a few for each team and provider, however many wait.
     """
-    places = dispatch.open_ones(now).order_by().values_list("team", "provider").distinct()
-    return sum(_spread(Team(pk=team), provider, now) for team, provider in list(places) if provider in PROVIDERS)
+    holders: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
+    for team, provider, credential in dispatch.open_ones(now).order_by().values_list(*HELD).distinct():
+        holders[team, provider].add(credential)
+    known = [(Team(pk=team), provider, those) for (team, provider), those in holders.items() if provider in PROVIDERS]
+    return sum(_spread(*each, now) for each in known)
 
 
-def _spread(team: Team, provider: str, now: datetime) -> int:
-    waiting = dispatch.open_ones(now).filter(team=team, provider=provider)
+def _spread(team: Team, provider: str, holders: set[int], now: datetime) -> int:
+    """The same for a team and provider, where these credentials hold what waits."""
     prefetched = ["accounts"] if PROVIDERS[provider].accounts else []
     usable = list(credentials.working(team).filter(provider=provider).prefetch_related(*prefetched))
-    others = Credential.objects.filter(pk__in=waiting.values("credential")).exclude(pk__in=[each.pk for each in usable])
+    gone = holders.difference(each.pk for each in usable)
+    others = list(Credential.objects.filter(pk__in=gone)) if gone else []
     if len(usable) + len(others) < 2:
         return 0  # it waits for the only one
     rooms = {each.credential.pk: each for each in dispatch.rooms([*usable, *others], now)}
@@ -44,7 +50,7 @@ def _spread(team: Team, provider: str, now: datetime) -> int:
     if not (any(each.has_spare for each in targets) or any(each.may_refuse for each in rooms.values())):
         return 0
     changed = 0
-    for generation in _in_turn(waiting):
+    for generation in _in_turn(dispatch.open_ones(now).filter(team=team, provider=provider)):
         own = rooms.get(generation.credential_id)
         other = dispatch.best([each for each in targets if each is not own], generation)
         if own and other and (why := _why(generation, own, other)):

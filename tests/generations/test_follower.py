@@ -168,12 +168,14 @@ def test_that_it_is_being_made_as_before_takes_no_query(
 
 
 @pytest.mark.parametrize("count", [3, OPEN_CALLS, 3 * OPEN_CALLS])
-def test_however_many_are_due_as_many_as_there_are_calls_are_asked_about_in_a_step(ask: Ask, count: int) -> None:
+def test_however_many_are_due_as_many_as_there_are_calls_are_asked_about_in_a_step(
+    ask: Ask, credential: Credential, count: int
+) -> None:
     for number in range(count):
         put(ask(f"vase {number}"), Status.RUNNING, submitted_at=timezone.now(), provider_task_id=f"{number}")
     Generation.objects.update(due_at=timezone.now())
     turn = Turn(5)
-    turn._ask(WHOLE.filter(status=Status.RUNNING), following)
+    turn._ask(WHOLE.filter(status=Status.RUNNING), following, [credential.pk])
     assert len(turn.asked) == min(count, OPEN_CALLS)
     assert Generation.objects.filter(due_at__gt=timezone.now()).count() == min(count, OPEN_CALLS)
 
@@ -188,7 +190,7 @@ def test_a_credential_that_is_far_behind_holds_up_no_other(ask: Ask, halden: Tea
     Generation.objects.filter(pk=late.pk).update(due_at=timezone.now())
     turn = Turn(5)
     turn.open[credential.pk, False] = OPEN_CALLS - 1
-    turn._ask(WHOLE.filter(status=Status.RUNNING), following)
+    turn._ask(WHOLE.filter(status=Status.RUNNING), following, [credential.pk, other.pk])
     assert len(turn.asked) == 2
     assert late.pk in turn.asked
 
