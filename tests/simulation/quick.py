@@ -3,15 +3,20 @@
 No statement changes by it: the first of each shape is Django's own, and what is filled in always is.
 """
 
+import inspect
 import uuid
+from collections.abc import Callable, Container, Hashable, Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.backends.sqlite3.base import SQLiteCursorWrapper
-from django.db.models import Count, Lookup, Max, Min, Model, Sum
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.sqlite3.base import DatabaseWrapper, SQLiteCursorWrapper
+from django.db.backends.sqlite3.operations import DatabaseOperations
+from django.db.models import Count, Lookup, Max, Min, Model, Q, Sum
+from django.db.models.base import ModelState
 from django.db.models.expressions import (
     Col,
     Exists,
@@ -25,20 +30,26 @@ from django.db.models.expressions import (
     Window,
 )
 from django.db.models.functions import Coalesce, RowNumber
+from django.db.models.signals import post_init, pre_init
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
 from django.db.models.sql.where import WhereNode
+from django.utils import asyncio
+from django.utils.functional import LazyObject
+from httpx import _urls
 
 Shape = tuple[Any, ...]
 HEARD_OF: dict[Shape, dict[str, Any]] = {}
 UPDATES: dict[Shape, str] = {}
 INSERTS: dict[Shape, tuple[str, tuple[Any, ...]]] = {}
-FILTERS: dict[Shape, tuple[dict[str, Any], list[Lookup[Any]]] | None] = {}
+FILTERS: dict[Shape, tuple[dict[str, Any], list[Any]] | None] = {}
 FOUND = ("select", "klass_info", "annotation_col_map", "col_count", "has_extra_select")  # by Django, beside the text
-ADDED = ("alias_map", "alias_refcount", "table_map", "used_aliases")  # to a query by its first conditions
+JOINED = ("parent_alias", "join_type")
+ADDED = ("alias_map", "alias_refcount", "table_map", "used_aliases")  # to a query by its conditions
 PLAIN = ("extra", "combinator", "explain_info")
 AGGREGATES = (Count, Max, Min, Sum)
 PURE = (Coalesce, ExpressionList, NegatedExpression, OrderByList, RowNumber, Window)
+MANY = (list, tuple, set, frozenset, dict)
 ATOMS = (bool, int, str, uuid.UUID, datetime, type(None))
 
 
@@ -53,6 +64,10 @@ def remember() -> None:
     _remember_inserts()
     _remember_filters()
     _remember_signs()
+    _remember_addresses()
+    _remember_values()
+    _build_plainly()
+    _ask_no_more()
 
 
 def _remember_selects() -> None:
@@ -111,14 +126,14 @@ def _remember_updates() -> None:
 
 
 def _column(field: Any, value: Any, params: list[Any]) -> Shape:
-    if hasattr(value, "resolve_expression") or not _is_plain(field):
+    if hasattr(value, "resolve_expression") or not _is_plain(field.__class__):
         raise Unusual
     if hasattr(value, "prepare_database_save"):
         value = value.prepare_database_save(field)
     value = field.get_db_prep_save(value, connection=connection)
     if value is not None:
         params.append(value)
-    return field, value is None
+    return id(field), value is None
 
 
 def _remember_inserts() -> None:
@@ -126,8 +141,8 @@ def _remember_inserts() -> None:
 
     def remembered(self: Any) -> Any:
         query = self.query
-        shape = (query.model, tuple(query.fields), tuple(self.returning_fields or ()))
-        if len(query.objs) > 1 or query.on_conflict or not all(map(_is_plain, query.fields)):
+        shape = (query.model, *map(id, query.fields), None, *map(id, self.returning_fields or ()))
+        if len(query.objs) > 1 or query.on_conflict or not all(_is_plain(each.__class__) for each in query.fields):
             return as_sql(self)
         if known := INSERTS.get(shape):
             text, self.returning_params = known
@@ -141,9 +156,10 @@ def _remember_inserts() -> None:
     SQLInsertCompiler.as_sql = remembered  # type: ignore[method-assign]
 
 
-def _is_plain(field: Any) -> bool:
-    """Django's own; one of ours may encrypt what it holds, which takes chance."""
-    return type(field).__module__.startswith("django.")
+@cache
+def _is_plain(kind: Hashable) -> bool:
+    """A field of Django's own; one of ours may encrypt what it holds, which takes chance."""
+    return kind.__module__.startswith("django.")
 
 
 def _remember_signs() -> None:
@@ -158,50 +174,157 @@ def _remember_signs() -> None:
     wrapper.convert_query = converted
 
 
+def _remember_addresses() -> None:
+    urls: Any = _urls
+    parse = urls.urlparse
+    remembered = lru_cache(maxsize=4096)(parse)
+    urls.urlparse = lambda text, **parts: parse(text, **parts) if parts else remembered(text)
+
+
+def _remember_values() -> None:
+    """Moments and ids as SQLite keeps them: a row is read many times."""
+    operations: Any = DatabaseOperations
+    for name in ("convert_datetimefield_value", "convert_uuidfield_value"):
+        setattr(operations, name, _reader(getattr(operations, name)))
+
+
+def _reader(convert: Callable[..., Any]) -> Callable[..., Any]:
+    read = lru_cache(maxsize=2**16)(lambda value: convert(connection.ops, value, None, connection))
+    return lambda _self, value, _expression, _connection: read(value)
+
+
+def _build_plainly() -> None:
+    """Rows and conditions without what Django does for those that are made otherwise."""
+    model: Any = Model
+    from_db = model.from_db.__func__
+
+    def built(cls: Any, db: str, names: Any, values: Any) -> Any:
+        fields = cls._meta.concrete_fields
+        if len(values) != len(fields):
+            return from_db(cls, db, names, values)
+        new = cls.__new__(cls)
+        new._state = ModelState()
+        new._state.adding, new._state.db = False, db
+        new.__dict__.update(zip([each.attname for each in fields], values, strict=True))
+        return new
+
+    def clone(self: Any) -> Any:
+        new = WhereNode(None, self.connector, self.negated)
+        new.children = [each.clone() if hasattr(each, "clone") else each for each in self.children]
+        return new
+
+    assert not [*pre_init.receivers, *post_init.receivers]
+    model.from_db = classmethod(built)
+    node: Any = WhereNode
+    node.clone = clone
+
+
+def _ask_no_more() -> None:
+    """What Django looks for each time, and what there is none of here: a loop that runs, keys of several columns."""
+    for holder in (BaseDatabaseWrapper, DatabaseWrapper):
+        for name, each in vars(holder).copy().items():
+            if inspect.isfunction(each) and each.__code__.co_filename == asyncio.__file__:
+                setattr(holder, name, inspect.unwrap(each))
+    plain: Any = SQLCompiler
+    plain.has_composite_fields = lambda _self, _expressions: False
+    del LazyObject.__getattribute__
+
+
 def _remember_filters() -> None:
-    """The first conditions of a query, which name its tables."""
+    """The conditions of a query, and the tables that they take in."""
     add_q = Query.add_q
 
     def remembered(self: Any, q_object: Any, reuse_all: bool = False) -> None:
-        shape = None if self.alias_map or self.where.children or reuse_all else _named(self.model, q_object)
+        values: list[Any] = []
+        shape = None if reuse_all else _named(self, q_object, values)
         if shape is None:
             add_q(self, q_object, reuse_all)
             return
         if shape not in FILTERS:
+            before = [*self.where.children]
             add_q(self, q_object, reuse_all)
-            FILTERS[shape] = _learnt(self, q_object)
+            FILTERS[shape] = _learnt(self, before, values)
         elif known := FILTERS[shape]:
-            added, lookups = known
+            added, conditions = known
             self.__dict__.update({name: each.copy() for name, each in added.items()})
             self.__dict__.pop("base_table", None)
-            values = [True if value is None else value for _, value in q_object.children]
-            self.where.children = [type(one)(one.lhs, value) for one, value in zip(lookups, values, strict=True)]
+            self.where.children += _filled(conditions, iter(values))
         else:
             add_q(self, q_object, reuse_all)
 
     Query.add_q = remembered  # type: ignore[method-assign]
 
 
-def _named(model: Any, q_object: Any) -> Shape | None:
+def _named(query: Any, q_object: Any, values: list[Any]) -> Shape | None:
     """Which columns are compared with what kind of values; None where it is more than that."""
-    if q_object.negated or q_object.connector != "AND" or not all(type(each) is tuple for each in q_object.children):
+    if query.where.connector != "AND" or query.where.negated or query.used_aliases:
         return None
-    kinds = tuple((name, _kind(value)) for name, value in q_object.children)
-    return None if any(kind is None for _, kind in kinds) else (model, kinds)
+    try:
+        return query.model, _joined(query), _of(q_object, query.annotations, values)
+    except Unusual:
+        return None
+
+
+def _joined(query: Any) -> Shape:
+    """The tables of a query, and from where."""
+    return tuple(
+        (alias, query.alias_refcount[alias], *(getattr(each, name, None) for name in JOINED), _field(each))
+        for alias, each in query.alias_map.items()
+    )
+
+
+def _field(joined: Any) -> int:
+    return id(getattr(joined, "join_field", None))
+
+
+def _of(condition: Any, annotations: Container[str], values: list[Any]) -> Shape:
+    if isinstance(condition, Q):
+        inner = (_of(each, annotations, values) for each in condition.children)
+        return condition.connector, condition.negated, *inner
+    if type(condition) is not tuple or condition[0] in annotations:
+        raise Unusual
+    name, value = condition
+    values.append(True if value is None else value)
+    return name, _kind(value)
 
 
 def _kind(value: Any) -> Any:
     if isinstance(value, (*ATOMS, Model)):
         return type(value)
-    return list if type(value) in (list, tuple) and all(isinstance(each, ATOMS) for each in value) else None
+    if type(value) in MANY and all(isinstance(each, ATOMS) for each in value):
+        return list, bool(value)
+    raise Unusual
 
 
-def _learnt(query: Any, q_object: Any) -> tuple[dict[str, Any], list[Lookup[Any]]] | None:
-    lookups = query.where.children
-    simple = all(isinstance(each, Lookup) and type(each.lhs) is Col for each in lookups)
-    if not simple or len(lookups) != len(q_object.children):
+def _learnt(query: Any, before: list[Any], values: list[Any]) -> tuple[dict[str, Any], list[Any]] | None:
+    """What a first look has added; nothing where that is more than one comparison for each value."""
+    kept, conditions = query.where.children[: len(before)], query.where.children[len(before) :]
+    if kept != before:
         return None
-    return {name: getattr(query, name).copy() for name in ADDED}, list(lookups)
+    try:
+        again = _filled(conditions, rest := iter(values))
+    except (Unusual, StopIteration):
+        return None
+    if again != conditions or next(rest, None) is not None:
+        return None
+    return {name: getattr(query, name).copy() for name in ADDED}, conditions
+
+
+def _filled(conditions: list[Any], values: Iterator[Any]) -> list[Any]:
+    """The same conditions with other values."""
+    return [_with(each, values) for each in conditions]
+
+
+def _with(condition: Any, values: Iterator[Any]) -> Any:
+    if type(condition) is WhereNode:
+        return WhereNode(_filled(condition.children, values), condition.connector, condition.negated)
+    if not isinstance(condition, Lookup) or type(condition.lhs) is not Col:
+        raise Unusual
+    other, value = object.__new__(type(condition)), next(values)
+    other.__dict__.update(condition.__dict__, _constructor_args=((condition.lhs, value), {}), rhs=value)
+    other.__dict__.pop("identity", None)
+    other.rhs = other.get_prep_lookup()
+    return other
 
 
 # Shapes ---------------------------------------------------------------------------------------------------------------
@@ -231,7 +354,7 @@ def _shape(query: Any, compiler: SQLCompiler, params: list[Any]) -> Shape:
 def _expression(each: Any, compiler: SQLCompiler, params: list[Any]) -> Shape:
     kind: Any = type(each)
     if kind is Col:
-        return each.alias, each.target
+        return each.alias, id(each.target)  # fields stay, and their own hashes are slow
     if kind is Ref:  # only its name is written
         return tuple(each.get_refs()), _expression(each.get_source_expressions()[0], compiler, [])
     if each is None or kind is Star:
