@@ -131,6 +131,7 @@ def retry(member: Membership, earlier: Generation, key: str) -> Requested:
     return ask(member, offer, operation, credential, earlier.values | pictures, key, retry_of=earlier)
 
 
+@transaction.atomic
 def cancel(generation: Generation, person: User) -> bool:
     """Take a generation back before it is sent. False where it has left already."""
     if generation.status != Status.QUEUED:

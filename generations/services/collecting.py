@@ -12,13 +12,14 @@ import httpx
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from generations import credentials, images, queue
+from generations import credentials, images, ledger, queue
 from generations.lifecycle import advance
 from generations.models import Generation, Image, Status
 from generations.providers import client, errors
 from generations.providers.exchange import Output, Progress, Task
 from generations.providers.registry import PROVIDERS, find
 from generations.services.common import account_of, deadlines, fail, free_call, lane, paced
+from klingweb.accounts.models import User
 from klingweb.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
@@ -134,11 +135,13 @@ def brought(generation: Generation, files: Sequence[IO[bytes]]) -> list[Image]:
     return made
 
 
-def take(generation: Generation, made: list[Image], reason: str) -> bool:
-    """End a generation with pictures that are here already. False where somebody else was first: they are dropped."""
+def take(generation: Generation, made: list[Image], person: User) -> bool:
+    """End a generation with pictures that a person brought. False where somebody else was first: they are dropped."""
+    reason = f"{person.display_name} brought the pictures"
     with transaction.atomic():
         if taken := advance(generation, Status.COLLECTING, reason=reason, problem="", problem_details=""):
             Image.objects.bulk_create(made)
+            ledger.write(generation.team, person, "it was made", generation, f"{len(made)} pictures brought")
     for image in () if taken else made:
         images.forget(image)
     settle(generation)

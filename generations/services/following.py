@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import httpx
+from django.db import transaction
 from django.utils import timezone
 
 from generations import deliveries, interpretation, ledger, pace, queue
@@ -123,9 +124,10 @@ def ask_to_let_go(generation: Generation, person: User) -> str:
     if not isinstance(reply, httpx.Response) or not reply.is_success:
         return f"{provider.label} did not take it back: it has begun, or nobody answers. The pictures will arrive."
     asked = Generation.objects.filter(pk=generation.pk, status=Status.RUNNING)
-    asked.update(cancel_asked_at=timezone.now(), changed=timezone.now(), due_at=timezone.now())
-    note(generation, f"{person.display_name} asked {provider.label} to cancel it", kept_answer(generation, reply))
-    ledger.write(generation.team, person, "cancel", generation, f"Asked {provider.label}")
+    with transaction.atomic():
+        asked.update(cancel_asked_at=timezone.now(), changed=timezone.now(), due_at=timezone.now())
+        note(generation, f"{person.display_name} asked {provider.label} to cancel it", kept_answer(generation, reply))
+        ledger.write(generation.team, person, "cancel", generation, f"Asked {provider.label}")
     return ""
 
 

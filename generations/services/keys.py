@@ -24,7 +24,7 @@ from generations.providers.registry import PROVIDERS
 from generations.providers.spec import Accounts, Provider
 from generations.services import switching
 from generations.services.common import FREE, TWICE_SENT, fail, free_call
-from klingweb.accounts.models import Membership, User
+from klingweb.accounts.models import Membership, Team, User
 from klingweb.secrets import Secrets, Undecryptable
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ class Limits:
 # Adding and changing --------------------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def add(member: Membership, provider: Provider, key: Key, limits: Limits) -> Credential:
     """A new credential of the member's team. Raises BadCredential."""
     values = credentials.fields_of(provider, key) | vars(limits)
@@ -55,6 +56,7 @@ def add(member: Membership, provider: Provider, key: Key, limits: Limits) -> Cre
     return made
 
 
+@transaction.atomic
 def change(credential: Credential, person: User, limits: Limits) -> None:
     """Rename it, or change its limits. Raises BadCredential where the name is taken."""
     with _name_free():
@@ -74,17 +76,34 @@ def replace(credential: Credential, person: User, key: Key) -> None:
         transaction.on_commit(lambda: queue.enqueue_ready(unready))
 
 
+@transaction.atomic
 def pause(credential: Credential, person: User, reason: str) -> None:
     """Send nothing with it until somebody resumes it."""
     credentials.pause(credential, reason, person)
     _log(credential, person, "pause key", reason)
 
 
+@transaction.atomic
 def resume(credential: Credential, person: User) -> None:
     """Send with it again, beginning with what waits."""
     credentials.resume(credential)
     _log(credential, person, "resume key")
     _go_on(credential)
+
+
+@transaction.atomic
+def pause_team(team: Team, person: User) -> None:
+    """Send nothing with any of the team's keys until somebody resumes."""
+    credentials.pause_team(team, person)
+    ledger.write(team, person, "pause sending", "all keys")
+
+
+@transaction.atomic
+def resume_team(team: Team, person: User) -> None:
+    """Send with them again; a key that rests by itself goes on resting."""
+    credentials.resume_team(team)
+    ledger.write(team, person, "resume sending", "all keys")
+    transaction.on_commit(queue.nudge_follower)
 
 
 # Testing --------------------------------------------------------------------------------------------------------------
@@ -191,8 +210,9 @@ def _judge(provider: Provider, credential: Credential, reply: Reply) -> Verdict:
 
 def remove(credential: Credential, person: User) -> None:
     """Offer it no longer. What waits for it fails; what is under way is followed to its end."""
-    _write(credential, person, removed_at=timezone.now())
-    _log(credential, person, "remove key")
+    with transaction.atomic():
+        _write(credential, person, removed_at=timezone.now())
+        _log(credential, person, "remove key")
     settle_removed()
 
 

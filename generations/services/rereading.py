@@ -45,18 +45,20 @@ class Verdict:
 
 def add_rule(member: Membership, provider: Provider, rule: Reading) -> int:
     """From now on the team's answers are read with this rule too. Returns how many that wait went on by it."""
-    Reading.objects.update_or_create(
-        team=member.team,
-        provider=provider.slug,
-        kind=rule.kind,
-        found=rule.found,
-        defaults={"means": rule.means, "by": member.user, "since": timezone.now()},
-    )
-    ledger.write(member.team, member.user, "read differently", provider.label, str(rule))
+    with transaction.atomic():
+        Reading.objects.update_or_create(
+            team=member.team,
+            provider=provider.slug,
+            kind=rule.kind,
+            found=rule.found,
+            defaults={"means": rule.means, "by": member.user, "since": timezone.now()},
+        )
+        ledger.write(member.team, member.user, "read differently", provider.label, str(rule))
     waiting = riddles(member.team, provider.slug)
     return sum(act(each, judge(each), member.user) for each in waiting)
 
 
+@transaction.atomic
 def remove_rule(member: Membership, provider: Provider, pk: int) -> bool:
     """Read the team's answers without this rule again. False where it is gone already."""
     rule = Reading.objects.filter(pk=pk, team=member.team, provider=provider.slug).first()

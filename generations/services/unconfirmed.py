@@ -14,6 +14,7 @@ from operator import or_
 from typing import IO
 
 import httpx
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -137,9 +138,10 @@ def it_was_made(generation: Generation, task_id: str, person: User) -> None:
     known = progress.task_id or task_id
     if owned([known], generation):
         raise CannotTell("That task belongs to another generation. Check the id and paste it again.")
-    if not _found(generation, known, f"{person.display_name} found it at the provider"):
-        raise CannotTell("This generation is not waiting for a decision any more.")
-    ledger.write(generation.team, person, "it was made", generation, f"Task {known} at the provider")
+    with transaction.atomic():
+        if not _found(generation, known, f"{person.display_name} found it at the provider"):
+            raise CannotTell("This generation is not waiting for a decision any more.")
+        ledger.write(generation.team, person, "it was made", generation, f"Task {known} at the provider")
 
 
 def here_they_are(generation: Generation, files: Sequence[IO[bytes]], person: User) -> None:
@@ -151,11 +153,11 @@ def here_they_are(generation: Generation, files: Sequence[IO[bytes]], person: Us
     brought = collecting.brought(generation, files)
     if not brought:
         raise CannotTell("One of the files is not a whole PNG, JPEG or WebP picture. Choose them again.")
-    if not collecting.take(generation, brought, f"{person.display_name} brought the pictures"):
+    if not collecting.take(generation, brought, person):
         raise CannotTell("This generation is not waiting for a decision any more.")
-    ledger.write(generation.team, person, "it was made", generation, f"{len(brought)} pictures brought")
 
 
+@transaction.atomic
 def send_again(generation: Generation, person: User) -> bool:
     """A person takes the risk of paying twice. Our name for it stays the same."""
     sent = _resend(generation, f"{person.display_name} sends it again, which may cost twice")
@@ -164,6 +166,7 @@ def send_again(generation: Generation, person: User) -> bool:
     return sent
 
 
+@transaction.atomic
 def give_up(generation: Generation, person: User) -> bool:
     """A person believes that it never arrived. It can be corrected later."""
     if generation.status != Status.UNCONFIRMED:

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from generations import access, credentials, dispatch, ledger, queries, queue
+from generations import access, credentials, dispatch, queries
 from generations.credential_forms import AddForm, KeyForm, LimitsForm, PauseForm
 from generations.dispatch import Load
 from generations.models import Credential, Standing
@@ -112,12 +112,9 @@ def sending(request: SignedIn) -> HttpResponse:
     if wrong := opened_elsewhere(request):
         messages.error(request, wrong)
     elif "pause" in request.POST:
-        credentials.pause_team(current_team(request), request.user)
-        ledger.write(current_team(request), request.user, "pause sending", "all keys")
+        keys.pause_team(current_team(request), request.user)
     else:
-        credentials.resume_team(current_team(request))
-        ledger.write(current_team(request), request.user, "resume sending", "all keys")
-        queue.nudge_follower()
+        keys.resume_team(current_team(request), request.user)
     return redirect("credentials")
 
 

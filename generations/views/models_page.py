@@ -1,6 +1,7 @@
 """What a provider offers the team: its models, the first choice, prices and what is unverified, for admins."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -29,8 +30,9 @@ def page(request: SignedIn, provider: str) -> HttpResponse:
         messages.error(request, FASTER)
         return redirect("models", provider)
     if not wrong and form.is_valid():
-        catalogue.change(team, declared, form.overrides)
-        ledger.write(team, request.user, "change what is offered", declared.label)
+        with transaction.atomic():
+            catalogue.change(team, declared, form.overrides)
+            ledger.write(team, request.user, "change what is offered", declared.label)
         messages.success(request, "Saved. Create offers this from now on.")
         return redirect("models", provider)
     context = {"provider": declared, "form": form, "wrong": wrong or (MARKED if request.method == "POST" else "")}

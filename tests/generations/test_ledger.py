@@ -1,14 +1,16 @@
 """Money: reserved with the request, then settled or released, once; and the log of who did what."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from generations import ledger
 from generations.lifecycle import advance
-from generations.models import AuditEntry, Charge, Generation, Image, Status
-from generations.services import asking, collecting, deleting, unconfirmed
+from generations.models import AuditEntry, Charge, Generation, Image, SendingPause, Status
+from generations.services import asking, collecting, deleting, keys, unconfirmed
 from klingweb.accounts.models import Team, User
 from tests.road import Ask, Follow, finish
 from tests.states import put
@@ -138,3 +140,39 @@ def test_the_log_is_never_changed(halden: Team, bob: User) -> None:
     with pytest.raises(TypeError, match="not changed"):
         entry.delete()
     assert AuditEntry.objects.count() == 1
+
+
+DECISIONS: dict[str, tuple[Status, Callable[[Generation, User], object]]] = {
+    "cancel": (Status.QUEUED, asking.cancel),
+    "send again": (Status.UNCONFIRMED, unconfirmed.send_again),
+    "give up": (Status.UNCONFIRMED, unconfirmed.give_up),
+    "pause key": (Status.QUEUED, lambda it, by: keys.pause(it.credential, by, "A pause.")),
+    "pause sending": (Status.QUEUED, lambda it, by: keys.pause_team(it.team, by)),
+    "remove key": (Status.QUEUED, lambda it, by: keys.remove(it.credential, by)),
+}
+
+
+@pytest.mark.parametrize("verb", DECISIONS)
+def test_what_cannot_be_written_into_the_log_is_not_done(
+    ask: Ask, bob: User, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OperationalError("disk full")
+
+    status, decide = DECISIONS[verb]
+    generation = put(ask("A vase"), status)
+    before = state_of(generation)
+    with monkeypatch.context() as patched:
+        patched.setattr(AuditEntry.objects, "create", refuse)
+        with pytest.raises(OperationalError):
+            decide(Generation.objects.get(pk=generation.pk), bob)
+    assert state_of(generation) == before
+    decide(Generation.objects.get(pk=generation.pk), bob)
+    assert state_of(generation) != before
+    assert AuditEntry.objects.get().verb == verb
+
+
+def state_of(generation: Generation) -> tuple[object, ...]:
+    fresh = Generation.objects.get(pk=generation.pk)
+    key, events = fresh.credential, fresh.events.count()
+    return fresh.status, events, key.paused_at, key.removed_at, SendingPause.objects.filter(team=fresh.team).exists()

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from generations.lifecycle import ALLOWED, TERMINAL
-from generations.models import Charge, Credential, Deletion, Event, Generation, Image, Status
+from generations.models import AuditEntry, Charge, Credential, Deletion, Event, Generation, Image, Status
 from generations.providers import client
 from generations.providers.registry import PROVIDERS
 from generations.services import unconfirmed
@@ -232,6 +232,9 @@ def check(world: "World") -> None:
     for pk, at in Deletion.objects.values_list("generation_id", "at"):
         if deleted := world.life_of(pk):
             deleted.deleted.append((at - START).total_seconds())
+    for subject, at in AuditEntry.objects.filter(verb="send again").values_list("subject", "at"):
+        if decided := world.life_of(subject.removeprefix("generation ")):
+            decided.decided.append((at - START).total_seconds())
     _check_each(world)
     _check_owners(world)
 
@@ -285,6 +288,7 @@ class _Check:
         self._history()
         self._keys()
         self._paid_once()
+        self._decisions()
         self._as_asked()
         self._pictures()
         self._found_again()
@@ -316,15 +320,17 @@ class _Check:
 
     def _paid_once(self) -> None:
         """Between two that were accepted a person has said "send again", or has deleted the first and asked anew."""
-        words = [self._since(each.at) for each in self.events if "which may cost twice" in each.reason]
-        words += self.life.deleted
+        words = self.life.decided + self.life.deleted
         made = sorted(self.made, key=lambda each: each.left)
         for one, next_one in pairwise(made):
             if not any(one.left < moment <= next_one.left for moment in words):
                 self._broken("nothing is paid twice", f"{one.task_id} and {next_one.task_id} were accepted")
 
-    def _since(self, moment: datetime) -> float:
-        return (moment - START).total_seconds()
+    def _decisions(self) -> None:
+        """What a person has decided stands in the log, whenever the process died."""
+        made, logged = self._said("which may cost twice"), len(self.life.decided)
+        if made > logged:
+            self._broken("each decision is recorded", f"{made} decisions, {logged} in the log")
 
     def _as_asked(self) -> None:
         went_on = self.status in (Status.SUCCEEDED, Status.COLLECTING, Status.RUNNING)

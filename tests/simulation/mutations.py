@@ -1,5 +1,6 @@
 """Rules broken on purpose: each is a mistake that somebody has made elsewhere, and that the simulation has to find."""
 
+import inspect
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -144,6 +145,12 @@ def cancel_what_was_sent() -> dict[str, Any]:
         return True
 
     return {"generations.services.asking.cancel": cancel}
+
+
+@mutation("each decision is recorded")
+def a_decision_is_logged_apart() -> dict[str, Any]:
+    """What a person decided is committed, and then written into the log."""
+    return {"generations.services.unconfirmed.send_again": inspect.unwrap(unconfirmed.send_again)}
 
 
 # The paid call --------------------------------------------------------------------------------------------------------

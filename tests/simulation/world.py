@@ -52,6 +52,7 @@ class Life:
     open: bool  # whichever key of the provider has a free slot
     pk: uuid.UUID | None = None
     deleted: list[float] = field(default_factory=list)  # when: the same form makes a new one after that
+    decided: list[float] = field(default_factory=list)  # when somebody had it sent again, by the log
     misled: set[str] = field(default_factory=set)  # wrong ids that a person pasted
 
 
