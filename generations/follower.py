@@ -148,8 +148,8 @@ class Turn:
         waiting = self._waiting(timezone.now())
         if waiting[Status.SUBMITTING]:
             submission.give_up_silent(self.token)
-        if waiting[Status.QUEUED]:
-            self._submit()
+        if ids := waiting[Status.QUEUED]:
+            self._submit(ids)
         if ids := waiting[Status.RUNNING]:
             self._list()
             self._ask(WHOLE.filter(status=Status.RUNNING), following, ids)
@@ -171,11 +171,10 @@ class Turn:
             waiting[status].append(credential)
         return waiting
 
-    def _submit(self) -> None:
-        self._spread()
-        now = timezone.now()
-        due = Generation.objects.filter(status=Status.QUEUED, due_at__lte=now)
-        awake = Credential.objects.filter(paused_at=None, team__sending_pause=None, pk__in=due.values("credential"))
+    def _submit(self, ids: Sequence[int]) -> None:
+        """Paid calls for those that wait with these credentials, or change over to another one."""
+        known, now = self._spread().union(ids), timezone.now()
+        awake = Credential.objects.filter(paused_at=None, team__sending_pause=None, pk__in=known)
         for credential in [] if images.obstacle() else awake:
             while self.open[credential.pk, True] < OPEN_CALLS and (chosen := dispatch.next_for(credential, now)):
                 with self._tending(chosen):
@@ -188,14 +187,15 @@ class Turn:
         """Whoever has lost the lease while it stood still has counted slots that another one fills by now."""
         return Q(Exists(Lease.objects.filter(name=queue.FOLLOWER, token=self.token)))
 
-    def _spread(self) -> None:
+    def _spread(self) -> set[int]:
         """What was left open may change over. Whatever goes wrong there must not end the turn: paid calls are open."""
         try:
-            switching.spread(timezone.now())
+            return switching.spread(timezone.now())
         except DatabaseError:
             raise
         except Exception:
             log.exception("What was left open stays where it is for now")
+        return set()
 
     def _list(self) -> None:
         """Where many are due, the provider's list tells which of them have ended."""

@@ -25,36 +25,38 @@ HELD = ("team", "provider", "credential")
 BATCH = 100  # of one team and provider in one step
 
 
-def spread(now: datetime) -> int:
-    """Have what waits in vain wait for another credential of the same team and provider. Returns how much changed over.
+def spread(now: datetime) -> set[int]:
+    """Have what waits in vain wait for another credential of the same team and provider.
 
+    Returns the ids of the credentials that something changed over to.
     One query where nothing was left open; else a few for each team and provider, however many wait.
     """
     holders: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
     for team, provider, credential in dispatch.open_ones(now).order_by().values_list(*HELD).distinct():
         holders[team, provider].add(credential)
     known = [(Team(pk=team), provider, those) for (team, provider), those in holders.items() if provider in PROVIDERS]
-    return sum(_spread(*each, now) for each in known)
+    return {target for each in known for target in _spread(*each, now)}
 
 
-def _spread(team: Team, provider: str, holders: set[int], now: datetime) -> int:
+def _spread(team: Team, provider: str, holders: set[int], now: datetime) -> set[int]:
     """The same for a team and provider, where these credentials hold what waits."""
     prefetched = ["accounts"] if PROVIDERS[provider].accounts else []
     usable = list(credentials.working(team).filter(provider=provider).prefetch_related(*prefetched))
     gone = holders.difference(each.pk for each in usable)
     others = list(Credential.objects.filter(pk__in=gone)) if gone else []
     if len(usable) + len(others) < 2:
-        return 0  # it waits for the only one
+        return set()  # it waits for the only one
     rooms = {each.credential.pk: each for each in dispatch.rooms([*usable, *others], now)}
     targets = [rooms[each.pk] for each in usable]
     if not (any(each.has_spare for each in targets) or any(each.may_refuse for each in rooms.values())):
-        return 0
-    changed = 0
+        return set()
+    changed = set()
     for generation in _in_turn(dispatch.open_ones(now).filter(team=team, provider=provider)):
         own = rooms.get(generation.credential_id)
         other = dispatch.best([each for each in targets if each is not own], generation)
         if own and other and (why := _why(generation, own, other)):
-            changed += _switch(generation, own, other, why, now)
+            _switch(generation, own, other, why, now)
+            changed.add(other.credential.pk)
     return changed
 
 
@@ -79,7 +81,7 @@ def _why(generation: Generation, own: Room, other: Room) -> str:
     return "has no free slot" if own.keeps_waiting(generation) and other.has_slots(generation) else ""
 
 
-def _switch(generation: Generation, own: Room, other: Room, why: str, now: datetime) -> bool:
+def _switch(generation: Generation, own: Room, other: Room, why: str, now: datetime) -> None:
     target, provider = other.credential, PROVIDERS[generation.provider]
     ready = not readying.needed(provider, references=generation.references.exists())
     own.lose(generation)
@@ -87,4 +89,3 @@ def _switch(generation: Generation, own: Room, other: Room, why: str, now: datet
     if switch(generation, target, reason=f"{own.credential} {why}, so it goes with {target}", ready=ready):
         weighing.ask_for_reading(target)
         queue.enqueue_ready([] if ready else [generation.pk])
-    return True

@@ -3,7 +3,7 @@
 import inspect
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -182,9 +182,9 @@ def post_inside_the_transaction() -> dict[str, Any]:
     """The request leaves before its claim is committed."""
     submit = follower.Turn._submit
 
-    def inside(self: follower.Turn) -> None:
+    def inside(self: follower.Turn, ids: Sequence[int]) -> None:
         with transaction.atomic():
-            submit(self)
+            submit(self, ids)
 
     return {"generations.follower.Turn._submit": inside}
 

@@ -15,7 +15,8 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import DatabaseWrapper, SQLiteCursorWrapper
 from django.db.backends.sqlite3.operations import DatabaseOperations
-from django.db.models import Count, Lookup, Max, Min, Model, Q, Sum
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Count, Lookup, Manager, Max, Min, Model, Q, Sum
 from django.db.models.base import ModelState
 from django.db.models.expressions import (
     Col,
@@ -194,7 +195,7 @@ def _reader(convert: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _build_plainly() -> None:
-    """Rows and conditions without what Django does for those that are made otherwise."""
+    """Rows, conditions and queries without what Django does for those that are made otherwise."""
     model: Any = Model
     from_db = model.from_db.__func__
 
@@ -213,10 +214,20 @@ def _build_plainly() -> None:
         new.children = [each.clone() if hasattr(each, "clone") else each for each in self.children]
         return new
 
+    def filtered(self: Any, *conditions: Any, **more: Any) -> Any:
+        """Nobody else has what a model's own manager gives: it need not be copied."""
+        found = self.get_queryset()
+        if hasattr(self, "instance"):
+            return found.filter(*conditions, **more)
+        found._filter_or_exclude_inplace(False, conditions, more)
+        return found
+
     assert not [*pre_init.receivers, *post_init.receivers]
     model.from_db = classmethod(built)
     node: Any = WhereNode
     node.clone = clone
+    manager: Any = Manager
+    manager.filter = filtered
 
 
 def _ask_no_more() -> None:
@@ -228,6 +239,7 @@ def _ask_no_more() -> None:
     plain: Any = SQLCompiler
     plain.has_composite_fields = lambda _self, _expressions: False
     del LazyObject.__getattribute__
+    CursorWrapper.WRAP_ERROR_ATTRS = frozenset()  # a database in memory fails when it is asked, not as it answers
 
 
 def _remember_filters() -> None:
@@ -345,10 +357,11 @@ def _shape(query: Any, compiler: SQLCompiler, params: list[Any]) -> Shape:
     if isinstance(group, tuple):
         group = tuple(_expression(each, compiler, params) for each in group)
     order = (query.order_by, query.default_ordering, query.standard_ordering, query.extra_order_by)
-    which = (query.default_cols, query.select_related, query.deferred_loading, query.values_select, query.selected)
+    related = repr(query.select_related) if query.select_related else None
+    which = (query.default_cols, related, query.deferred_loading, query.values_select, (*(query.selected or ()),))
     limits = (query.low_mark, query.high_mark, query.subquery, query.distinct, query.distinct_fields)
     where = _conditions(query.where, compiler, params)
-    return query.model, select, group, joins, order, repr(which), limits, where
+    return query.model, select, group, joins, order, which, limits, where
 
 
 def _expression(each: Any, compiler: SQLCompiler, params: list[Any]) -> Shape:
