@@ -9,6 +9,7 @@ from django.db import OperationalError, connection
 
 from tests.simulation.clock import Clock, Died, Process
 
+DAWDLES = 0.6  # of what people do
 NAMED = {"dies": "deaths", "die": "deaths", "is": "refused statements", "refused": "refused commits"}
 MENDING = ("ROLLBACK", "RELEASE")  # what a database does by itself when its client is gone
 
@@ -154,6 +155,13 @@ class Chaos:
         if process.alive and self.rng.random() < self.weather.held_answers:
             pause = self.rng.choice((30, 90, 300, 900))
             self._tell(process, f"holds an answer for {pause} s")
+            process.sleep(self.clock.elapsed + pause)
+
+    def at_deed(self, process: Process) -> None:
+        """Between what a person's request has seen and what it does: others go on meanwhile."""
+        if self.weather is not CALM and self.rng.random() < DAWDLES:
+            pause = self.rng.choice((0.05, 0.3, 1.0, 5.0))
+            self._tell(process, f"waits for {pause} s with what it has seen")
             process.sleep(self.clock.elapsed + pause)
 
     def again(self, *, paid: bool) -> float | None:

@@ -129,6 +129,7 @@ class People:
             generation = Generation.objects.select_related("credential", "team").filter(pk=pk).first()
             if not generation:
                 return
+            self.world.chaos.at_deed(self.world.running())
             try:
                 if deed(generation) is not False:
                     self.world.chaos.count(what.partition(" that ")[0])

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.conftest import Simulate
 
 SOURCE = ast.parse((Path(__file__).parent / "mutations.py").read_text(encoding="utf-8"))
-LIVES = 4000  # at most, until it has to be noticed
+LIVES = 8000  # at most, until it has to be noticed
 
 pytestmark = pytest.mark.faults  # takes minutes: `make faults` runs it
 
