@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from django.conf import settings
-from django.core.files.base import ContentFile, File
+from django.core.files.base import File
 from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 from PIL.ImageFile import ImageFile
@@ -47,9 +47,7 @@ class Settled(File[bytes]):
 
 def incoming(image: Image) -> Path:
     """Where the picture is written while it arrives. A later attempt writes over an earlier one."""
-    folder = settings.DATA_DIR / "incoming"
-    folder.mkdir(parents=True, exist_ok=True)
-    return Path(folder / f"{image.pk}.part")
+    return _unfinished(f"{image.pk}.part")
 
 
 def verify(path: Path) -> Verified:
@@ -71,10 +69,7 @@ def verify(path: Path) -> Verified:
 
 def store(image: Image, path: Path, verified: Verified) -> str:
     """Move a verified file to where it stays. Returns its name in storage."""
-    name = f"originals/{image.pk}.{EXTENSIONS[verified.media_type]}"
-    with path.open("rb") as file:
-        os.fsync(file.fileno())  # the row will say that it is here, and that must outlive a power cut
-        return _save(name, Settled(file, name=str(path)))
+    return _settle(path, f"originals/{image.pk}.{EXTENSIONS[verified.media_type]}")
 
 
 def make_thumbnails(image: Image) -> None:
@@ -87,12 +82,14 @@ def make_thumbnails(image: Image) -> None:
         turn_upright(picture)
         plain = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     for width in THUMBNAILS:
-        _save(thumbnail_name(image, width), ContentFile(webp(plain, width)))
+        path = _unfinished(f"{image.pk}-{width}.webp")
+        path.write_bytes(webp(plain, width))
+        _settle(path, thumbnail_name(image, width))
 
 
 def unfinished() -> list[Path]:
     """What has arrived in part, also of attempts that have come to an end since."""
-    return list((settings.DATA_DIR / "incoming").glob("*.part"))
+    return list((settings.DATA_DIR / "incoming").glob("*"))
 
 
 def thumbnail_name(image: Image, width: int) -> str:
@@ -145,6 +142,15 @@ def _opened(source: Path | IO[bytes]) -> Iterator[ImageFile]:
         raise NotAPicture("The file is not a whole picture.") from error
 
 
-def _save(name: str, content: File[bytes]) -> str:
-    default_storage.delete(name)  # whatever a broken attempt left there belongs to no row
-    return default_storage.save(name, content)
+def _unfinished(name: str) -> Path:
+    folder = settings.DATA_DIR / "incoming"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(folder / name)
+
+
+def _settle(path: Path, name: str) -> str:
+    """Move a finished file into storage under this name, and return it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())  # the row will say that it is here, and that must outlive a power cut
+        default_storage.delete(name)  # whatever a broken attempt left there belongs to no row
+        return default_storage.save(name, Settled(file, name=str(path)))

@@ -1,9 +1,11 @@
 import random
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 
@@ -84,6 +86,27 @@ def test_what_checksums_cannot_tell_decoding_does(tmp_path: Path) -> None:
     with pytest.raises(NotAPicture, match="not a whole picture"):
         images.make_thumbnails(image)
     assert not default_storage.exists(images.thumbnail_name(image, 320))
+
+
+def test_a_small_copy_is_there_as_a_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image(pk=uuid4(), file="originals/a.png")
+    default_storage.save(image.file, ContentFile(picture()))
+    chunks, begun = File.chunks, list[int]()
+
+    def watched(self: File[bytes], size: int | None = None) -> Iterator[bytes]:
+        for chunk in chunks(self, size):
+            begun.extend(each for each in images.THUMBNAILS if default_storage.exists(name(each)))
+            yield chunk
+
+    def name(width: int) -> str:
+        return images.thumbnail_name(image, width)
+
+    monkeypatch.setattr(File, "chunks", watched)
+    monkeypatch.setattr(ContentFile, "chunks", watched)
+    images.make_thumbnails(image)
+    assert not begun
+    assert all(default_storage.exists(name(each)) for each in images.THUMBNAILS)
+    assert not images.unfinished()
 
 
 def test_thumbnails_are_upright_and_within_their_width() -> None:
